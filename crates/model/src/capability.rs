@@ -61,7 +61,7 @@ impl FromStr for Capability {
     }
 }
 
-/// A set of capabilities; serialised as a list of names.
+/// A set of capabilities; serialised as a list of names, or as bits where nobody reads it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Capabilities(u32);
 
@@ -108,12 +108,19 @@ impl FromIterator<Capability> for Capabilities {
 
 impl Serialize for Capabilities {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        s.collect_seq(self.iter().map(Capability::name))
+        if s.is_human_readable() {
+            s.collect_seq(self.iter().map(Capability::name))
+        } else {
+            s.serialize_u32(self.0)
+        }
     }
 }
 
 impl<'de> Deserialize<'de> for Capabilities {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Capabilities, D::Error> {
+        if !d.is_human_readable() {
+            return u32::deserialize(d).map(Capabilities);
+        }
         let names = Vec::<String>::deserialize(d)?;
         names
             .iter()

@@ -1,6 +1,6 @@
 //! The rows of the ledger: one a request, with one inside it for every attempt. `None` is unknown, never zero.
 
-use crate::{Dialect, FailureKind, Money, RequestId, Timestamp, Usage};
+use crate::{Capabilities, Dialect, FailureKind, Money, RequestId, Timestamp, Usage};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -74,6 +74,21 @@ pub struct RequestRow {
     pub total_ms: Option<u64>,
     /// In order.
     pub attempts: Vec<AttemptRow>,
+    /// What was asked, so that the decision can be taken again.
+    pub asked: Asked,
+}
+
+/// The facts a decision rests on, without any content.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Asked {
+    /// The model field as the client wrote it.
+    pub model: Box<str>,
+    /// What the request needs of a model.
+    pub needs: Capabilities,
+    /// Prompt tokens, estimated from above.
+    pub estimated_tokens: u64,
+    /// The output limit the client set.
+    pub max_output: Option<u64>,
 }
 
 /// One call that happened.

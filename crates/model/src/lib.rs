@@ -26,7 +26,7 @@ pub use event::{Delta, Event, PartKind};
 pub use facts::{CatalogModel, ModelFacts, ProviderPreset};
 pub use failure::{Failure, FailureGroup, FailureKind};
 pub use id::{RequestId, TargetName};
-pub use ledger::{AttemptRow, End, RequestRow};
+pub use ledger::{Asked, AttemptRow, End, RequestRow};
 pub use money::{Money, MoneyError, Price, Rates, Tier, Usage, cost};
 pub use permit::Permit;
 pub use problem::{Code, Problem};
