@@ -68,7 +68,9 @@ pub fn join(first: &BTreeMap<String, prices::Provider>, second: &BTreeMap<String
         let mut found: BTreeMap<String, Facts> = BTreeMap::new();
         let described = described(provider, second);
         let mut ids: BTreeSet<String> = described.keys().cloned().collect();
-        let spelled = theirs.map(|list| spelled_out(provider, list, &ids)).unwrap_or_default();
+        let served = described.iter().filter(|(_, row)| row.purpose != Use::Other).map(|(id, _)| id.clone());
+        let served: BTreeSet<String> = served.collect();
+        let spelled = theirs.map(|list| spelled_out(provider, list, &served)).unwrap_or_default();
         let twins = add_all_but_twins(&mut ids, spelled);
         for id in ids {
             if let Some(facts) = joined.facts(provider, theirs, &id, described.get(&id).copied(), &spellings)
@@ -176,7 +178,7 @@ impl Joined {
         Some(Facts {
             context,
             max_output: row.and_then(|row| row.max_output),
-            can: can(provider.ours, id, describes, context),
+            can: can(provider.ours, id, describes, context, &price),
             price,
         })
     }
@@ -275,7 +277,13 @@ fn fill(price: &mut Price, from: &Price) {
     }
 }
 
-fn can(provider: &str, id: &str, row: Option<&Row>, context: Option<u64>) -> BTreeSet<&'static str> {
+fn can(
+    provider: &str,
+    id: &str,
+    row: Option<&Row>,
+    context: Option<u64>,
+    price: &Price,
+) -> BTreeSet<&'static str> {
     let embeds = row.map_or(id.contains("embed"), |row| row.purpose == Use::Embedding);
     if embeds {
         return BTreeSet::from(["embeddings"]);
@@ -296,6 +304,9 @@ fn can(provider: &str, id: &str, row: Option<&Row>, context: Option<u64>) -> BTr
         if known::continues(provider, id, row) {
             can.insert("prefix");
         }
+    }
+    if price.rates.contains_key("cache_read") {
+        can.insert("prompt_cache");
     }
     if context.is_some_and(|context| context >= LONG) {
         can.insert("long_context");
