@@ -30,7 +30,7 @@ mod prices;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::Outcome;
+use crate::{Outcome, root};
 
 /// The day on which the pinned lists were fetched, and so the day for which the prices are given.
 const RETRIEVED: &str = "2026-11-22";
@@ -147,11 +147,6 @@ fn read_wheels(directory: &Path) -> Outcome<String> {
         return Err(format!("read_lists.py: {}", String::from_utf8_lossy(&output.stderr).trim()));
     }
     String::from_utf8(output.stdout).map_err(|e| e.to_string())
-}
-
-/// The top of the repository.
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_path_buf).unwrap_or_default()
 }
 
 #[cfg(test)]
