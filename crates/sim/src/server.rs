@@ -211,10 +211,15 @@ async fn connection(shared: Arc<Shared>, stream: TcpStream, mut power: watch::Re
     let service = service_fn(|request| serve::answer(Arc::clone(&shared), Arc::clone(&hangup), request));
     let socket = TokioIo::new(Socket::new(stream, Arc::clone(&hangup)));
     let builder = auto::Builder::new(TokioExecutor::new());
+    // Said before the connection is dropped, so that its answers know what became of them.
+    let outage = async {
+        let _ = power.wait_for(|now| now.outage != outage).await;
+        hangup.unplug();
+    };
     tokio::select! {
         // A client that breaks off is no news here; the log has it.
         _ = builder.serve_connection(socket, service) => {}
         () = hangup.told() => {}
-        _ = power.wait_for(|now| now.outage != outage) => hangup.unplug(),
+        () = outage => {}
     }
 }
