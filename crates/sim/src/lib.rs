@@ -4,9 +4,9 @@
 //! The demo, the drills and the tests use the same ones. Nothing here knows the gateway; nothing of the gateway's
 //! production path enters here. The script's interface is in this crate's README.
 //!
-//! The way of a request: [`server`] accepts it, `serve` reads it, asks the [`script`] for a fault, has a dialect check
-//! it into an `ask`, has `answer` compose, the dialect word it, `play` turn that into acts, `body` perform them, and
-//! the [`log`] keep it.
+//! The way of a request: `server` accepts it, `serve` reads it and asks the `script` for a fault, `reply` has a
+//! dialect check it into an `ask`, `answer` compose, the dialect word that, and `play` turn it into acts; `body`
+//! performs them and the `log` keeps what happened.
 //!
 //! ```no_run
 //! # async fn example() -> std::io::Result<()> {
@@ -27,20 +27,21 @@ mod dialect;
 mod fault;
 mod hangup;
 mod json;
-pub mod log;
+mod log;
 mod play;
 mod prose;
+mod reply;
 mod schema;
-pub mod script;
+mod script;
 mod seed;
 mod serve;
-pub mod server;
+mod server;
 
 pub use answer::Usage;
 pub use ask::tokens;
 pub use config::{Keys, SimConfig, Vendor};
 pub use fault::{Fault, KINDS};
-pub use log::{Ended, Entry};
+pub use log::{Credential, Ended, Entry};
 pub use script::{Line, LineCall, Match, Rule, Script};
 pub use seed::credential_hash;
 pub use server::{Sim, SimHandle};

@@ -6,6 +6,7 @@
 use crate::config::SimConfig;
 use crate::hangup::{Hangup, Socket};
 use crate::log::{Entry, Log};
+use crate::reply::Gauge;
 use crate::script::{Desk, Script};
 use crate::serve;
 use hyper::service::service_fn;
@@ -135,7 +136,7 @@ pub(crate) struct Shared {
     pub(crate) desk: Desk,
     /// Keys of the prompt prefixes that were marked for caching.
     pub(crate) cached: Mutex<HashSet<u64>>,
-    pub(crate) gauge: Mutex<serve::Gauge>,
+    pub(crate) gauge: Mutex<Gauge>,
     power: watch::Sender<Power>,
     listening: watch::Sender<bool>,
 }

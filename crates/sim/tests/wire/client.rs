@@ -90,7 +90,7 @@ pub async fn send(sim: &SimHandle, request: &str) -> Got {
 
 pub async fn read(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> End {
     loop {
-        match tokio::time::timeout(Duration::from_millis(300), stream.read_buf(bytes)).await {
+        match tokio::time::timeout(Duration::from_secs(1), stream.read_buf(bytes)).await {
             Err(_) => return End::Quiet,
             Ok(Ok(0)) => return End::Closed,
             Ok(Ok(_)) => {}

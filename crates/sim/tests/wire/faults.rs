@@ -7,12 +7,14 @@ use sim::{Ended, Fault, KINDS, Line, LineCall, Match, Rule, Script, SimHandle};
 /// One fault, four ways: OpenAI streamed and whole, Anthropic streamed and whole.
 async fn four(sim: &SimHandle, fault: &str) -> [Got; 4] {
     let header = [("x-sim-fault", fault)];
-    [
-        openai(sim, &header, asks(json!({"stream": true}))).await,
-        openai(sim, &header, asks(json!({}))).await,
-        anthropic(sim, &header, says(json!({"stream": true}))).await,
-        anthropic(sim, &header, says(json!({}))).await,
-    ]
+    // At the same time, because some of them end only when nothing more comes.
+    let (a, b, c, d) = tokio::join!(
+        openai(sim, &header, asks(json!({"stream": true}))),
+        openai(sim, &header, asks(json!({}))),
+        anthropic(sim, &header, says(json!({"stream": true}))),
+        anthropic(sim, &header, says(json!({}))),
+    );
+    [a, b, c, d]
 }
 
 fn terminated(got: &Got) -> bool {

@@ -1,10 +1,11 @@
 //! OpenAI Chat Completions: answers, stream chunks, errors and headers as the vendor words them.
 //!
 //! Shapes follow the types of openai-python (August 2026) and error bodies that users quoted from the live service.
-//! What is accepted is decided in [`check`]; embeddings are in [`embed`].
+//! What is accepted is decided in [`check`], [`talk`] and [`tools`]; embeddings are in [`embed`].
 
 mod check;
 mod embed;
+mod talk;
 mod tools;
 
 use super::{Call, Dialect, Endpoint, Limits, Refused, Trouble, bearer, header};
