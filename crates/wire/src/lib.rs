@@ -28,12 +28,13 @@ mod seal;
 pub mod send;
 pub mod sse;
 pub mod stream;
+mod unread;
 
 pub use answer::{Relayed, answer};
 pub use classify::classify;
 pub use dialect::{decoder, encoder, read, write};
 pub use glance::{Glance, glance};
-pub use problem::{ModelEntry, error_event, model_list, problem_body};
+pub use problem::{ModelEntry, error_event, model_entry, model_list, problem_body};
 pub use providers::{Row, plain, row, rows};
 pub use send::{Outgoing, Uncarried, outgoing};
 pub use stream::{Progress, Relay, RelayOptions};

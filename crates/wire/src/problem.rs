@@ -43,3 +43,8 @@ pub fn error_event(client: Dialect, problem: &Problem, request_id: &str) -> Byte
 pub fn model_list(client: Dialect, models: &[ModelEntry]) -> Bytes {
     written(client, 64 + models.len() * 128, |language, out| language.model_list(models, out))
 }
+
+/// One model of the list.
+pub fn model_entry(client: Dialect, model: &ModelEntry) -> Bytes {
+    written(client, 160, |language, out| language.model_entry(model, out))
+}

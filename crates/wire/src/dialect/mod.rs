@@ -131,6 +131,8 @@ pub trait Language: Sync {
     fn error_event(&self, problem: &Problem, request_id: &str, out: &mut Out);
     /// Writes the list of models.
     fn model_list(&self, models: &[ModelEntry], out: &mut Out);
+    /// Writes one model alone.
+    fn model_entry(&self, model: &ModelEntry, out: &mut Out);
     /// Brings a later report of usage in the same stream into what is known.
     fn merge_usage(&self, known: &mut Usage, later: &Usage) {
         known.update(later);
@@ -154,7 +156,7 @@ pub fn language(dialect: Dialect) -> Option<&'static dyn Language> {
 pub fn read(dialect: Dialect, body: &[u8]) -> Result<Prompt<'_>, Problem> {
     let unspoken = || Problem::new(Code::NotFound, format!("This gateway does not speak `{dialect}` yet."));
     let language = language(dialect).ok_or_else(unspoken)?;
-    language.read(crate::json::text(body).map_err(crate::glance::broken)?)
+    language.read(crate::json::text(body).map_err(crate::unread::broken)?)
 }
 
 /// Writes a request for a target that speaks a dialect.

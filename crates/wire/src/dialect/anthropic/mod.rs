@@ -75,4 +75,7 @@ impl Language for Anthropic {
     fn model_list(&self, models: &[ModelEntry], out: &mut Out) {
         problem::model_list(models, out);
     }
+    fn model_entry(&self, model: &ModelEntry, out: &mut Out) {
+        problem::model_entry(model, out);
+    }
 }

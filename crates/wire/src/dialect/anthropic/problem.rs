@@ -28,15 +28,20 @@ pub(super) fn body(problem: &Problem, request_id: &str, out: &mut Out) {
     out.key("request_id").plain(request_id).end_object();
 }
 
+/// `{"type":"model","id":...,"display_name","created_at","lifecycle"}`.
+pub(super) fn model_entry(model: &ModelEntry, out: &mut Out) {
+    let (y, m, d, h, min, s, _) = Timestamp(model.created.saturating_mul(1_000_000)).civil();
+    out.object().key("type").plain("model").key("id").plain(&model.id);
+    out.key("display_name").plain(&model.id);
+    out.key("created_at").plain(&format!("{y:04}-{m:02}-{d:02}T{h:02}:{min:02}:{s:02}Z"));
+    out.key("lifecycle").plain("active").end_object();
+}
+
 /// `{"data":[...],"has_more":false,"first_id","last_id"}`.
 pub(super) fn model_list(models: &[ModelEntry], out: &mut Out) {
     out.object().key("data").array();
     for model in models {
-        let (y, m, d, h, min, s, _) = Timestamp(model.created.saturating_mul(1_000_000)).civil();
-        out.object().key("type").plain("model").key("id").plain(&model.id);
-        out.key("display_name").plain(&model.id);
-        out.key("created_at").plain(&format!("{y:04}-{m:02}-{d:02}T{h:02}:{min:02}:{s:02}Z"));
-        out.key("lifecycle").plain("active").end_object();
+        model_entry(model, out);
     }
     out.end_array().key("has_more").bool(false);
     for (key, model) in [("first_id", models.first()), ("last_id", models.last())] {

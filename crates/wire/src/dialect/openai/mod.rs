@@ -7,10 +7,12 @@
 mod answer;
 mod decode;
 mod encode;
+mod parts;
 mod peek;
 mod problem;
 mod read;
 mod reasons;
+mod turns;
 mod usage;
 mod write;
 
@@ -72,5 +74,8 @@ impl Language for OpenAi {
     }
     fn model_list(&self, models: &[ModelEntry], out: &mut Out) {
         problem::model_list(models, out);
+    }
+    fn model_entry(&self, model: &ModelEntry, out: &mut Out) {
+        problem::model_entry(model, out);
     }
 }

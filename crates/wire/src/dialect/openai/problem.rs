@@ -30,8 +30,13 @@ pub(super) fn body(problem: &Problem, request_id: &str, out: &mut Out) {
 pub(super) fn model_list(models: &[ModelEntry], out: &mut Out) {
     out.object().key("object").plain("list").key("data").array();
     for model in models {
-        out.object().key("id").plain(&model.id).key("object").plain("model");
-        out.key("created").signed(model.created).key("owned_by").plain(&model.owned_by).end_object();
+        model_entry(model, out);
     }
     out.end_array().end_object();
+}
+
+/// `{"id":...,"object":"model","created","owned_by"}`.
+pub(super) fn model_entry(model: &ModelEntry, out: &mut Out) {
+    out.object().key("id").plain(&model.id).key("object").plain("model");
+    out.key("created").signed(model.created).key("owned_by").plain(&model.owned_by).end_object();
 }
