@@ -1,0 +1,39 @@
+//! Lists of capabilities: `needs:` and `can:`.
+
+use super::keys::Shape;
+use super::load::Cx;
+use super::tree::Node;
+use model::{Capabilities, Capability};
+
+pub(crate) const NAMES: &[&str] = &[
+    "tools",
+    "parallel_tools",
+    "vision",
+    "audio",
+    "pdf",
+    "json_schema",
+    "json_object",
+    "reasoning",
+    "prompt_cache",
+    "prefix",
+    "long_context",
+    "embeddings",
+];
+
+pub(crate) const SHAPE: Shape = Shape::List(&Shape::Words(NAMES));
+
+pub(crate) fn read(node: &Node, cx: &mut Cx<'_>) -> Capabilities {
+    cx.list(node, |cx, item| cx.word(item, NAMES, |word| word.parse::<Capability>().ok()))
+        .into_iter()
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_capability_has_its_name_here() {
+        assert_eq!(NAMES, Capability::ALL.iter().map(|c| c.name()).collect::<Vec<_>>());
+    }
+}

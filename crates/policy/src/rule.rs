@@ -1,0 +1,361 @@
+//! `match` rules: expressions in CEL over what is known of a request, compiled and tried out when the file is loaded.
+//!
+//! A rule that fails at run time (a header that is not there, say) does not match; it never fails the request.
+
+use cel::common::ast::{EntryExpr, Expr, IdedExpr, LiteralValue};
+use cel::{Context, Env, Program, Value};
+use model::Request;
+use serde::{Serialize, Serializer};
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, LazyLock};
+
+/// The fields of `request` in rules: name, what it is, and an example for the check.
+pub(crate) const FIELDS: &[(&str, &str)] = &[
+    ("model", "the model field as the client sent it"),
+    ("headers", "header values by lower-case name, credentials left out"),
+    ("estimated_tokens", "prompt tokens, estimated from above"),
+    ("stream", "whether a stream is wanted"),
+    ("dialect", "the client's dialect"),
+    ("max_output", "the output limit the client set, or 0"),
+    ("needs", "what the request needs of a model, as names"),
+    ("team", "the team of the key, or an empty string"),
+    ("key_id", "the public id of the key, or an empty string"),
+    ("session", "x-pointsman-session, or an empty string"),
+    ("data_class", "x-pointsman-data-class, or an empty string"),
+];
+
+static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
+
+/// A compiled `match` expression.
+#[derive(Clone)]
+pub struct Rule {
+    source: Arc<str>,
+    program: Arc<Program>,
+    fields: Fields,
+}
+
+/// The fields a rule reads, one bit for each of [`FIELDS`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Fields(u16);
+
+/// Why an expression is not a rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RuleError {
+    /// Characters from the start of the expression.
+    pub(crate) offset: usize,
+    pub(crate) what: String,
+    pub(crate) hint: Option<String>,
+}
+
+impl Fields {
+    fn bit(name: &str) -> Option<u16> {
+        FIELDS.iter().position(|(field, _)| *field == name).map(|i| 1 << i)
+    }
+    fn has(self, name: &str) -> bool {
+        Fields::bit(name).is_some_and(|bit| self.0 & bit != 0)
+    }
+    /// Both sets together.
+    pub(crate) fn union(self, other: Fields) -> Fields {
+        Fields(self.0 | other.0)
+    }
+}
+
+impl Rule {
+    /// Compiles, checks every name against [`FIELDS`], and evaluates over a sample request: the result must be a bool.
+    pub(crate) fn compile(source: &str) -> Result<Rule, RuleError> {
+        let at = |offset: usize, what: String| RuleError { offset, what, hint: None };
+        let program = ENV.compile(source).map_err(|errors| {
+            let first = errors.errors.first();
+            let offset = first.map_or(0, |e| char_offset(source, e.pos));
+            at(offset, first.map_or_else(|| "is not an expression".to_owned(), |e| first_line(&e.msg)))
+        })?;
+        let mut names =
+            Names { fields: Fields::default(), strings: Vec::new(), bound: Vec::new(), error: None };
+        names.walk(program.expression());
+        if let Some((id, what, hint)) = names.error {
+            let offset = program.source_info().offset_for(id).map_or(0, |(start, _)| start as usize);
+            return Err(RuleError { offset, what, hint });
+        }
+        let fields = names.fields;
+        for filled in [true, false] {
+            match program.execute(&context(sample(&names.strings, filled))) {
+                Ok(Value::Bool(_)) | Err(cel::ExecutionError::NoSuchKey(_)) => {}
+                Ok(other) => {
+                    let what = format!("yields {} and must yield true or false", kind(&other));
+                    return Err(at(0, what));
+                }
+                // An index or a division may fail on the sample and hold on real requests.
+                Err(
+                    cel::ExecutionError::IndexOutOfBounds(_)
+                    | cel::ExecutionError::DivisionByZero(_)
+                    | cel::ExecutionError::RemainderByZero(_),
+                ) => {}
+                Err(error) => return Err(at(0, error.to_string())),
+            }
+        }
+        Ok(Rule { source: source.into(), program: Arc::new(program), fields })
+    }
+
+    /// The expression as written.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    pub(crate) fn reads_headers(&self) -> bool {
+        self.fields.has("headers")
+    }
+
+    pub(crate) fn fields(&self) -> Fields {
+        self.fields
+    }
+
+    /// Whether the rule holds; `Err` says why it could not tell, which counts as no.
+    pub(crate) fn holds(&self, facts: &Context<'_, '_>) -> Result<bool, String> {
+        match self.program.execute(facts) {
+            Ok(Value::Bool(holds)) => Ok(holds),
+            Ok(other) => Err(format!("yields {}", kind(&other))),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
+/// The facts of a request that the rules read, ready for evaluation.
+pub(crate) fn facts<'a>(request: &Request<'_>, fields: Fields) -> Context<'a, 'a> {
+    let mut map: HashMap<&'static str, Value> = HashMap::new();
+    let caller = request.caller;
+    for (name, _) in FIELDS.iter().filter(|(name, _)| fields.has(name)) {
+        let value = match *name {
+            "model" => Value::from(request.model),
+            "headers" => {
+                let headers: HashMap<String, Value> =
+                    request.headers.iter().map(|(k, v)| ((*k).to_owned(), Value::from(*v))).collect();
+                Value::from(headers)
+            }
+            "estimated_tokens" => Value::Int(i64::try_from(request.estimated_tokens).unwrap_or(i64::MAX)),
+            "stream" => Value::Bool(request.stream),
+            "dialect" => Value::from(request.dialect.name()),
+            "max_output" => Value::Int(i64::try_from(request.max_output.unwrap_or(0)).unwrap_or(i64::MAX)),
+            "needs" => Value::from(request.needs.iter().map(|c| Value::from(c.name())).collect::<Vec<_>>()),
+            "team" => Value::from(caller.map_or("", |c| &c.team)),
+            "key_id" => Value::from(caller.map_or("", |c| &c.key_id)),
+            "session" => Value::from(request.session.unwrap_or("")),
+            _ => Value::from(request.data_class.unwrap_or("")),
+        };
+        map.insert(name, value);
+    }
+    context(Value::from(map))
+}
+
+fn context<'a>(request: Value) -> Context<'a, 'a> {
+    let mut context = Context::with_env(ENV.clone());
+    context.add_variable_from_value("request", request);
+    context
+}
+
+/// A request for the check: every text the rule mentions is also the name of a header. `filled` decides whether
+/// optional things are there.
+fn sample(strings: &[String], filled: bool) -> Value {
+    let word = if filled { "sample" } else { "" };
+    let mut headers: HashMap<String, Value> = HashMap::new();
+    if filled {
+        headers.extend(strings.iter().map(|s| (s.clone(), Value::from(word))));
+    }
+    let needs: Vec<Value> = if filled { vec![Value::from("tools")] } else { Vec::new() };
+    let number = Value::Int(if filled { 1000 } else { 0 });
+    let map: HashMap<&'static str, Value> = FIELDS
+        .iter()
+        .map(|(name, _)| {
+            let value = match *name {
+                "headers" => Value::from(headers.clone()),
+                "needs" => Value::from(needs.clone()),
+                "stream" => Value::Bool(filled),
+                "estimated_tokens" | "max_output" => number.clone(),
+                _ => Value::from(word),
+            };
+            (*name, value)
+        })
+        .collect();
+    Value::from(map)
+}
+
+/// Walks an expression: which fields it reads, which texts it mentions, which name it gets wrong first.
+struct Names {
+    fields: Fields,
+    strings: Vec<String>,
+    bound: Vec<String>,
+    error: Option<(u64, String, Option<String>)>,
+}
+
+impl Names {
+    fn fail(&mut self, id: u64, what: String, hint: Option<String>) {
+        self.error.get_or_insert((id, what, hint));
+    }
+
+    fn walk(&mut self, node: &IdedExpr) {
+        match &node.expr {
+            Expr::Unspecified => {}
+            Expr::Literal(LiteralValue::String(s)) => self.strings.push(s.inner().to_owned()),
+            Expr::Literal(_) => {}
+            Expr::Ident(name) if name == "request" => {
+                // The whole request handed on: assume that everything is read.
+                self.fields = Fields(u16::MAX);
+            }
+            Expr::Ident(name) => {
+                if !self.bound.contains(name) && !name.starts_with('@') && !is_type(name) {
+                    let hint = Fields::bit(name).map(|_| format!("write `request.{name}`"));
+                    let hint = hint.or_else(|| Some("the only variable is `request`".to_owned()));
+                    self.fail(node.id, format!("unknown variable `{name}`"), hint);
+                }
+            }
+            Expr::Select(select) => {
+                if matches!(&select.operand.expr, Expr::Ident(name) if name == "request") {
+                    match Fields::bit(&select.field) {
+                        Some(bit) => self.fields.0 |= bit,
+                        None => {
+                            let known: Vec<&str> = FIELDS.iter().map(|(name, _)| *name).collect();
+                            let hint = crate::file::nearest(&select.field, known.iter().copied())
+                                .map(|n| format!("did you mean `request.{n}`?"))
+                                .or_else(|| Some(format!("request has {}", known.join(", "))));
+                            self.fail(node.id, format!("request has no field `{}`", select.field), hint);
+                        }
+                    }
+                } else {
+                    self.walk(&select.operand);
+                }
+            }
+            Expr::Call(call) => {
+                call.target.iter().for_each(|target| self.walk(target));
+                call.args.iter().for_each(|arg| self.walk(arg));
+            }
+            Expr::List(list) => list.elements.iter().for_each(|e| self.walk(e)),
+            Expr::Map(map) => map.entries.iter().for_each(|e| self.walk_entry(&e.expr)),
+            Expr::Struct(s) => s.entries.iter().for_each(|e| self.walk_entry(&e.expr)),
+            Expr::Comprehension(c) => {
+                self.walk(&c.iter_range);
+                self.walk(&c.accu_init);
+                let depth = self.bound.len();
+                self.bound.push(c.iter_var.clone());
+                self.bound.extend(c.iter_var2.clone());
+                self.bound.push(c.accu_var.clone());
+                for part in [&c.loop_cond, &c.loop_step, &c.result] {
+                    self.walk(part);
+                }
+                self.bound.truncate(depth);
+            }
+        }
+    }
+
+    fn walk_entry(&mut self, entry: &EntryExpr) {
+        match entry {
+            EntryExpr::StructField(field) => self.walk(&field.value),
+            EntryExpr::MapEntry(entry) => {
+                self.walk(&entry.key);
+                self.walk(&entry.value);
+            }
+        }
+    }
+}
+
+fn is_type(name: &str) -> bool {
+    matches!(
+        name,
+        "bool" | "int" | "uint" | "double" | "string" | "bytes" | "list" | "map" | "type" | "null_type"
+    )
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::List(_) => "a list",
+        Value::Map(_) => "a map",
+        Value::Int(_) | Value::UInt(_) | Value::Float(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Null => "null",
+        _ => "something else",
+    }
+}
+
+fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().to_owned()
+}
+
+/// Characters before a position of line and column, both counted as the parser does: lines from 1, columns from 0.
+fn char_offset(source: &str, (line, column): (isize, isize)) -> usize {
+    let before = source.lines().take(usize::try_from(line - 1).unwrap_or(0));
+    let lines: usize = before.map(|l| l.chars().count() + 1).sum();
+    lines + usize::try_from(column).unwrap_or(0)
+}
+
+impl fmt::Debug for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Rule").field(&self.source).finish()
+    }
+}
+
+impl Serialize for Rule {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_str(&self.source)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::{Capabilities, Dialect, Operation};
+
+    fn request<'a>(headers: &'a [(&'a str, &'a str)]) -> Request<'a> {
+        Request {
+            dialect: Dialect::OpenAi,
+            operation: Operation::Chat,
+            model: "gpt-4.1",
+            workflow: None,
+            data_class: None,
+            stream: true,
+            needs: Capabilities::NONE.with(model::Capability::Tools),
+            estimated_tokens: 900,
+            max_output: None,
+            deadline: None,
+            session: None,
+            headers,
+            caller: None,
+        }
+    }
+
+    #[test]
+    fn rules_read_the_request_and_a_missing_header_is_no_match() {
+        let headers = [("x-app", "helpdesk")];
+        let cases = [
+            (r#"request.headers["x-app"] == "helpdesk" && request.estimated_tokens < 4000"#, Ok(true)),
+            (r#"request.headers["x-other"] == "helpdesk""#, Err(())),
+            (r#""x-app" in request.headers"#, Ok(true)),
+            (r#"has(request.headers.none)"#, Ok(false)),
+            (r#"request.needs.exists(n, n == "tools") && request.stream"#, Ok(true)),
+            (r#""vision" in request.needs"#, Ok(false)),
+            (r#"request.model.startsWith("gpt-") && request.team == """#, Ok(true)),
+            (r#"request.model.matches("^gpt-[0-9.]+$")"#, Ok(true)),
+            (r#"request.dialect == "openai" && request.max_output == 0"#, Ok(true)),
+        ];
+        for (source, expected) in cases {
+            let rule = Rule::compile(source).unwrap_or_else(|e| panic!("{source}: {e:?}"));
+            let facts = facts(&request(&headers), rule.fields());
+            assert_eq!(rule.holds(&facts).map_err(|_| ()), expected, "{source}");
+        }
+    }
+
+    #[test]
+    fn an_expression_that_cannot_be_a_rule_is_refused_at_its_column() {
+        let cases = [
+            ("request.modle == 'x'", 7, "no field `modle`"),
+            ("true && user == 'x'", 8, "unknown variable `user`"),
+            ("request.estimated_tokens", 0, "yields a number"),
+            ("request.model == ", 17, ""),
+            ("request.model > 3", 0, "overload"),
+            ("model == 'x'", 0, "unknown variable `model`"),
+        ];
+        for (source, offset, what) in cases {
+            let error = Rule::compile(source).expect_err(source);
+            assert!(error.what.contains(what), "{source}: {error:?}");
+            assert_eq!(error.offset.abs_diff(offset) <= 1, true, "{source}: {error:?}");
+        }
+    }
+}
