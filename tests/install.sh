@@ -5,7 +5,7 @@
 #
 #   tests/install.sh [clients|local-model]...      default: both
 #
-# Needs Python 3.10 or newer with venv, Node 20 or newer with npm, and about 800 MB of disk.
+# Needs Python 3.10 or newer with venv, Node 20 or newer with npm, and about 630 MB of disk.
 set -euo pipefail
 here="$(cd "$(dirname "$0")" && pwd)"
 cd "$here"

@@ -108,7 +108,8 @@ def test_a_failed_tool_says_so_to_the_provider(anthropic_client, sim, provider):
     first = ask(anthropic_client, False, model=TARGETS[provider], messages=messages, tools=[WEATHER])
     sim.forget()
     failed = {**result(first.calls[0], "station offline"), "is_error": True}
-    second = ask(anthropic_client, False, model=TARGETS[provider], messages=[*messages, said(first), *user([failed])], tools=[WEATHER])
+    messages += [said(first), *user([failed])]
+    second = ask(anthropic_client, False, model=TARGETS[provider], messages=messages, tools=[WEATHER])
     assert "station offline" in second.text
 
 
