@@ -191,7 +191,7 @@ fn node() -> Outcome {
 
 /// The crash test with so many kills.
 pub fn crash(kills: &str) -> Outcome {
-    pytest("crash", &[("POINTSMAN_CRASH_KILLS", kills)])
+    pytest("crash", &[("POINTSMAN_CRASH_ROUNDS", kills)])
 }
 
 #[cfg(test)]

@@ -66,6 +66,12 @@ pub fn resident(pid: u32) -> Outcome<u64> {
     kib.map(|kib| kib * 1024).ok_or_else(|| format!("the kernel does not say how much memory {pid} has"))
 }
 
+/// The machine's load over the last minute, if it is enough to disturb a measurement.
+pub fn others_at_work() -> Option<f64> {
+    let text = fs::read_to_string("/proc/loadavg").ok()?;
+    text.split(' ').next()?.parse().ok().filter(|load| *load > 0.5)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -91,7 +91,9 @@ impl Report {
         self.floor.entry(figure).or_default().push(floor);
         if let Some(gateway) = gateway {
             self.gateway.entry(figure).or_default().push(gateway);
-            if floor > 0.0 {
+            // Of a difference near nothing there is no ratio worth telling.
+            if floor > 0.0 && !matches!(figure, Figure::AddedMiddle | Figure::AddedTail | Figure::AddedFirst)
+            {
                 self.ratios.entry(figure).or_default().push(gateway / floor);
             }
         }
@@ -131,7 +133,8 @@ impl Report {
     pub fn table(&self) -> String {
         let mut text = String::new();
         let head = if self.with_gateway { ["gateway", "ratio", "bar"] } else { ["", "", ""] };
-        let _ = writeln!(text, "{:<34}{:>11}{:>11}{:>8}{:>9}", "", "floor", head[0], head[1], head[2]);
+        let head = format!("{:<34}{:>11}{:>11}{:>8}{:>9}", "", "floor", head[0], head[1], head[2]);
+        let _ = writeln!(text, "{}", head.trim_end());
         for line in self.lines() {
             let verdict = match &line.bar {
                 Some((bar, true)) => format!("{bar:>9}  PASS"),

@@ -1,7 +1,7 @@
 //! The order of a bench: start everything, warm it, then measure in rounds, the floor and the gateway in turn.
 //!
-//! A round takes every figure of the floor beside the same figure of the gateway, so that what the machine does
-//! in that minute falls on both; the ratio is taken within the round, and the median of the ratios is told.
+//! A round takes every figure of the floor and then the same figure of the gateway, so that what the machine
+//! does in that moment falls on both; the ratio is taken within the round, and the median of the ratios is told.
 //! Processor time is read after the proxy has come to rest, so that work put off (a ledger fed in the
 //! background) is counted too.
 
@@ -75,17 +75,21 @@ pub fn run(options: &Options) -> Outcome {
     });
 
     let mut report = Report::new(gateway.is_some());
+    if let Some(load) = account::others_at_work() {
+        eprintln!(
+            "{load:.1} other tasks have been at work in the last minute: trust the ratios, not the figures"
+        );
+    }
     std::thread::sleep(REST);
     report.add(Figure::IdleMemory, resident(&below)?, ours.as_ref().map(resident).transpose()?);
     for asked in std::iter::once(&below).chain(&ours) {
         warm(asked, cores)?;
     }
+    let parties: Vec<&Asked<'_>> = std::iter::once(&below).chain(&ours).collect();
     for round in 1..=sizes.rounds {
         eprintln!("round {round} of {}", sizes.rounds);
-        let reference = latencies(&direct, cores, &sizes)?;
-        let floors = measure(&below, cores, &sizes, &reference)?;
-        let gateways = ours.as_ref().map(|ours| measure(ours, cores, &sizes, &reference)).transpose()?;
-        report.round(&floors, gateways.as_ref());
+        let figures = measure(&direct, &parties, cores, &sizes)?;
+        report.round(&figures[0], figures.get(1));
     }
     report.add(Figure::MemoryAfterLoad, resident(&below)?, ours.as_ref().map(resident).transpose()?);
     eprintln!("{} open streams", sizes.held);
@@ -130,37 +134,55 @@ fn latencies(asked: &Asked<'_>, cores: Cores, sizes: &Sizes) -> Outcome<[f64; 3]
     Ok([whole.whole.p50, whole.whole.p99, streamed.first.p50])
 }
 
-fn measure(asked: &Asked<'_>, cores: Cores, sizes: &Sizes, reference: &[f64; 3]) -> Outcome<Figures> {
-    let mut figures = Figures::new();
-    let small = sizes.small.to_string();
-    let large = sizes.large.to_string();
-    for (figure, model, size, count) in [
+/// One round: every figure of every party, the parties in turn.
+fn measure(direct: &Asked<'_>, parties: &[&Asked<'_>], cores: Cores, sizes: &Sizes) -> Outcome<Vec<Figures>> {
+    let mut figures = vec![Figures::new(); parties.len()];
+    let (small, large, streams) =
+        (sizes.small.to_string(), sizes.large.to_string(), sizes.streams.to_string());
+    let bodies = [
         (Figure::Small, "answer", "1000", &small),
         (Figure::Large, "answer", "50000", &large),
+        // The floor translates nothing; what it costs to pass the same body stands for it.
         (Figure::TranslatedSmall, "translated", "1000", &small),
         (Figure::TranslatedLarge, "translated", "50000", &large),
-    ] {
-        // The floor translates nothing; what it costs to pass the same body stands for it.
-        let (told, spent) =
-            cost(asked, cores, model, &["--size", size, "--connections", "8", "--count", count])?;
-        figures.insert(figure, spent.as_secs_f64() * 1e6 / told.requests as f64);
+    ];
+    let compared = parties.len() > 1;
+    for (figure, model, size, count) in bodies.into_iter().filter(|body| compared || body.1 != "translated") {
+        for (asked, figures) in parties.iter().zip(&mut figures) {
+            let load = ["--size", size, "--connections", "8", "--count", count];
+            let (told, spent) = cost(asked, cores, model, &load)?;
+            figures.insert(figure, spent.as_secs_f64() * 1e6 / told.requests as f64);
+        }
     }
-    let streams = sizes.streams.to_string();
-    let (told, spent) =
-        cost(asked, cores, "chunks", &["--stream", "--connections", "16", "--count", &streams])?;
-    figures.insert(Figure::Chunk, spent.as_secs_f64() * 1e6 / told.marks as f64);
-    let [p50, p99, first] = latencies(asked, cores, sizes)?;
-    figures.insert(Figure::AddedMiddle, (p50 - reference[0]) / 1e3);
-    figures.insert(Figure::AddedTail, (p99 - reference[1]) / 1e3);
-    figures.insert(Figure::AddedFirst, (first - reference[2]) / 1e3);
+    for (asked, figures) in parties.iter().zip(&mut figures) {
+        let load = ["--stream", "--connections", "16", "--count", &streams];
+        let (told, spent) = cost(asked, cores, "chunks", &load)?;
+        figures.insert(Figure::Chunk, spent.as_secs_f64() * 1e6 / told.marks as f64);
+    }
+    let reference = latencies(direct, cores, sizes)?;
+    for (asked, figures) in parties.iter().zip(&mut figures) {
+        let [p50, p99, first] = latencies(asked, cores, sizes)?;
+        figures.insert(Figure::AddedMiddle, (p50 - reference[0]) / 1e3);
+        figures.insert(Figure::AddedTail, (p99 - reference[1]) / 1e3);
+        figures.insert(Figure::AddedFirst, (first - reference[2]) / 1e3);
+    }
+    for (asked, figures) in parties.iter().zip(&mut figures) {
+        saturate(asked, cores, sizes, figures)?;
+    }
+    Ok(figures)
+}
+
+/// As many requests as the one core gives.
+fn saturate(asked: &Asked<'_>, cores: Cores, sizes: &Sizes, figures: &mut Figures) -> Outcome {
+    let id = asked.id.ok_or("only a process can be saturated")?;
     let count = sizes.saturating.to_string();
-    let before = Cpu::of(asked.id.unwrap_or_default())?;
+    let before = Cpu::of(id)?;
     let told = load(asked, cores, "answer", &["--connections", "64", "--count", &count])?;
-    let busy = Cpu::of(asked.id.unwrap_or_default())?.since(&before).as_secs_f64() / told.seconds;
+    let busy = Cpu::of(id)?.since(&before).as_secs_f64() / told.seconds;
     figures.insert(Figure::Saturated, told.requests as f64 / told.seconds);
     figures.insert(Figure::Busy, busy * 100.0);
     std::thread::sleep(REST);
-    Ok(figures)
+    Ok(())
 }
 
 /// Runs a load and returns what it told and the processor time that the asked process spent on it.
