@@ -10,8 +10,8 @@
 //!    A rate that the chosen list lacks is filled from the other only if both agree on input and output.
 //! 2. Of prices with dates, the one in force on [`RETRIEVED`] is kept. Of prices by the hour, the dearest is
 //!    kept, so that a budget is never overrun.
-//! 3. **Context, output limit and capabilities** come from litellm, context from genai-prices where litellm is
-//!    silent. `context` is the most input that one request may carry.
+//! 3. **Context, output limit and capabilities** come from litellm. `context` is the window that prompt and
+//!    answer share: genai-prices' where litellm is silent or gives the same window as input and output apart.
 //! 4. A model that litellm does not list for the provider borrows its capabilities (never price or sizes)
 //!    from the row of the same model at its maker or at another host.
 //! 5. Unknown is absent. A price of zero in litellm's list means unknown there and is dropped.
@@ -51,7 +51,7 @@ const SOURCES: [Source; 2] = [
         version: "0.2.3",
         sha256: "56976ce2b04ec206117f7d0e53f4849211a6724ab3a12119afec304eba63ee25",
         licence: "MIT",
-        gives: "prices; context where the other is silent",
+        gives: "prices; context where the other is silent or gives input and output apart",
     },
     Source {
         name: "litellm",

@@ -162,7 +162,7 @@ impl Joined {
         if price.rates.is_empty() && row.is_none() {
             return None;
         }
-        let context = row.and_then(|row| row.context).or(model.and_then(|model| model.context));
+        let context = window(row, model.and_then(|model| model.context));
         if let Some((.., most, can)) = STATED.iter().find(|(p, i, ..)| *p == provider.ours && *i == id) {
             let long = context.filter(|context| *context >= LONG).map(|_| "long_context");
             let can = can.iter().copied().chain(long).collect();
@@ -258,6 +258,15 @@ impl Joined {
             println!("  {ratio:>6.1} x  {sentence}");
         }
     }
+}
+
+/// Rule 3: the first list tells the window that prompt and answer share, the second the most input and the most
+/// output. The first is taken where it is the second's input with some of its output beside it, or where the
+/// second is silent; in any other disagreement the second's input stands for the window.
+fn window(row: Option<&Row>, first: Option<u64>) -> Option<u64> {
+    let Some(input) = row.and_then(|row| row.context) else { return first };
+    let output = row.and_then(|row| row.max_output).unwrap_or(0);
+    Some(first.filter(|window| (input..=input + output).contains(window)).unwrap_or(input))
 }
 
 /// Adds the rates that one list lacks, where both agree on the main ones; thresholds must be the same too.
@@ -407,6 +416,17 @@ mod tests {
         assert_eq!(undated("command-r-08-2024"), None);
         assert_eq!(undated("gpt-5"), None);
         assert_eq!(undated("ü-2025-04-1"), None);
+    }
+
+    #[test]
+    fn the_window_holds_prompt_and_answer_where_the_lists_say_so_together() {
+        let row = |input, output| Row { context: Some(input), max_output: Some(output), ..Row::silent() };
+        assert_eq!(window(Some(&row(272_000, 128_000)), Some(400_000)), Some(400_000));
+        assert_eq!(window(Some(&row(1_047_576, 32_768)), Some(1_000_000)), Some(1_047_576));
+        assert_eq!(window(Some(&row(200_000, 64_000)), Some(1_000_000)), Some(200_000));
+        assert_eq!(window(Some(&row(200_000, 64_000)), None), Some(200_000));
+        assert_eq!(window(None, Some(8_192)), Some(8_192));
+        assert_eq!(window(None, None), None);
     }
 
     #[test]

@@ -36,6 +36,14 @@ pub struct Row {
     pub price: Price,
 }
 
+#[cfg(test)]
+impl Row {
+    /// A row that says nothing.
+    pub fn silent() -> Self {
+        read_row(&Map::new(), "somewhere")
+    }
+}
+
 /// The list's flags and our words.
 const FLAGS: [(&str, &str); 9] = [
     ("supports_function_calling", "tools"),
