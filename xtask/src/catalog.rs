@@ -18,13 +18,15 @@
 //! 6. An id with a date is an alias of the undated id only if every fact is the same.
 //!
 //! [`decimal`] keeps prices exact; [`prices`] and [`models`] read one list each; [`known`] is the table of
-//! what neither list says; [`join`] applies the rules; [`file`] writes the form and checks it.
+//! what neither list says; [`names`] knows a model under every spelling; [`join`] applies the rules; [`file`]
+//! writes the form and checks it.
 
 mod decimal;
 mod file;
 mod join;
 mod known;
 mod models;
+mod names;
 mod prices;
 
 use std::path::{Path, PathBuf};
