@@ -10,7 +10,7 @@
 mod admit;
 mod data;
 mod decide;
-//mod explain;
+mod explain;
 pub mod file;
 mod hash;
 pub mod health;
@@ -24,14 +24,14 @@ mod rule;
 mod server;
 mod target;
 mod team;
-//mod why_not;
+mod why_not;
 mod workflow;
 mod world;
 
 pub use admit::{CostMiss, Out};
 pub use data::{Baa, DataClass, DataMiss, Requirement, Retention, Terms, Training};
 pub use decide::plan;
-//pub use explain::{Aftermath, Candidate, Explanation, StepNote, explain};
+pub use explain::{Aftermath, Candidate, DenialNote, Explanation, RuleNote, StepNote, Then, explain};
 pub use matching::How;
 pub use next::{Ending, Limits, MAX_ATTEMPTS, Move, Tried, next};
 pub use plan::{Denial, Plan, Step};
@@ -41,7 +41,7 @@ pub use rule::Rule;
 pub use server::{Content, Database, Server, Shared, Store, Telemetry};
 pub use target::Target;
 pub use team::{Budget, Period, Team, TeamLimits};
-//pub use why_not::{Change, WhyNot, why_not};
+pub use why_not::{Change, WhyNot, why_not};
 pub use workflow::{
     CacheRule, Certify, Criticality, GoldenSet, Hold, Latency, Member, OnCut, Prefer, Reaction, Reactions,
     ResponseSchema, SemanticCache, StreamRule, Tier, Uncertified, Workflow,
