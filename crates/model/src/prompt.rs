@@ -165,6 +165,8 @@ pub enum Media<'a> {
     },
     /// At the vendor, under a file id; bound to one account.
     File(Text<'a>),
+    /// In the request, as plain characters (documents only).
+    Words(Text<'a>),
 }
 
 /// A tool the model may call.

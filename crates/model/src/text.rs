@@ -55,6 +55,17 @@ impl<'a> Text<'a> {
         self.0.to_mut().push_str(other.raw());
     }
 
+    /// The part between two byte offsets. `None` where the text has escapes or an offset falls inside a character.
+    pub fn part(&self, range: std::ops::Range<usize>) -> Option<Text<'a>> {
+        if memchr::memchr(b'\\', self.0.as_bytes()).is_some() {
+            return None;
+        }
+        match &self.0 {
+            Cow::Borrowed(raw) => raw.get(range).map(|part| Text(Cow::Borrowed(part))),
+            Cow::Owned(raw) => raw.get(range).map(|part| Text(Cow::Owned(part.to_owned()))),
+        }
+    }
+
     /// Frees the text from the bytes it was read from.
     pub fn into_owned(self) -> Text<'static> {
         Text(Cow::Owned(self.0.into_owned()))
@@ -167,6 +178,15 @@ mod tests {
         let text: Text<'_> = serde_json::from_str(token).unwrap();
         assert_eq!(text.decode(), "a\n\"\\/é😀\u{fffd}z");
         assert_eq!(text.raw(), &token[1..token.len() - 1]);
+    }
+
+    #[test]
+    fn a_part_is_taken_only_where_no_escape_or_character_is_split() {
+        let text: Text<'_> = serde_json::from_str(r#""data:é,xyz""#).unwrap();
+        assert_eq!(text.part(8..11).unwrap().raw(), "xyz");
+        assert!(text.part(6..11).is_none() && text.part(8..99).is_none());
+        let escaped: Text<'_> = serde_json::from_str(r#""a\/b""#).unwrap();
+        assert!(escaped.part(0..1).is_none());
     }
 
     proptest! {

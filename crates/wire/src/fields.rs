@@ -3,7 +3,7 @@
 //! Two rules use these tables. `glance` refuses a key that differs from a known one only in case. A translation
 //! carries a field, leaves it out when this table says that it does not change the answer, or refuses the request.
 
-use model::{Dialect, Operation};
+use model::{Dialect, Json, Operation};
 use std::borrow::Cow;
 
 /// Fields of OpenAI chat requests, the vendors' well-known additions and OpenRouter's routing fields among them.
@@ -138,6 +138,16 @@ pub(crate) fn harmless(field: &str) -> bool {
 /// Whether a sampling field may be left out where the target's model refuses it.
 pub(crate) fn soft(field: &str) -> bool {
     SOFT.contains(&field)
+}
+
+/// Whether a field's value asks for nothing: off, empty, or what would be done anyway.
+pub(crate) fn neutral(field: &str, value: &Json<'_>) -> bool {
+    match value.raw() {
+        "null" | "false" | "0" | "0.0" | "[]" | "{}" | "\"\"" => true,
+        "1" | "1.0" => matches!(field, "n" | "best_of" | "top_p" | "repetition_penalty"),
+        "[\"text\"]" => field == "modalities",
+        _ => false,
+    }
 }
 
 /// What a top-level key is to the dialect.

@@ -13,6 +13,7 @@
 
 use crate::fields::{self, Spelling};
 use crate::json::{self, Fault, Kind, Reader};
+use crate::unread::{Unread, broken, invalid};
 use model::{Capabilities, Capability, Code, Dialect, Operation, Problem};
 use smallvec::SmallVec;
 use std::borrow::Cow;
@@ -41,18 +42,6 @@ pub struct Glance<'a> {
     pub(crate) foreign_seals: bool,
 }
 
-/// Why a walk stopped: broken JSON, or JSON that is not a request.
-enum Stop {
-    Fault(Fault),
-    Problem(Problem),
-}
-
-impl From<Fault> for Stop {
-    fn from(fault: Fault) -> Stop {
-        Stop::Fault(fault)
-    }
-}
-
 /// Reads a request body once.
 ///
 /// Errors are for the client: [`Code::AmbiguousBody`] for a top-level key that stands twice or in another case than
@@ -60,28 +49,14 @@ impl From<Fault> for Stop {
 pub fn glance(dialect: Dialect, operation: Operation, body: &[u8]) -> Result<Glance<'_>, Problem> {
     let text = json::text(body).map_err(broken)?;
     let mut look = Look::new(dialect);
-    match look.walk(dialect, operation, text) {
-        Ok(()) => look.finish(operation, text),
-        Err(Stop::Fault(fault)) => Err(broken(fault)),
-        Err(Stop::Problem(problem)) => Err(problem),
-    }
+    look.walk(dialect, operation, text)?;
+    Ok(look.finish(operation, text)?)
 }
 
-/// The problem of a body that is not JSON as the dialect needs it.
-pub(crate) fn broken(fault: Fault) -> Problem {
-    Problem::new(Code::InvalidRequest, format!("The body {} (byte {}).", fault.what, fault.at))
-}
-
-fn invalid(field: &'static str, message: impl Into<Cow<'static, str>>) -> Problem {
-    let mut problem = Problem::new(Code::InvalidRequest, message);
-    problem.field = Some(Cow::Borrowed(field));
-    problem
-}
-
-fn ambiguous(key: &str, message: String) -> Problem {
+fn ambiguous(key: &str, message: String) -> Unread {
     let mut problem = Problem::new(Code::AmbiguousBody, message);
     problem.field = Some(Cow::Owned(key.to_owned()));
-    problem
+    Unread::Problem(problem)
 }
 
 /// The state of one pass.
@@ -123,18 +98,18 @@ impl<'a> Look<'a> {
         }
     }
 
-    fn walk(&mut self, dialect: Dialect, operation: Operation, text: &'a str) -> Result<(), Stop> {
+    fn walk(&mut self, dialect: Dialect, operation: Operation, text: &'a str) -> Result<(), Unread> {
         let table = fields::known(dialect, operation);
         let mut reader = Reader::new(text);
         if reader.kind()? != Kind::Object {
-            return Err(Stop::Fault(Fault { at: reader.at(), what: "is not a JSON object" }));
+            return Err(Unread::Fault(Fault { at: reader.at(), what: "is not a JSON object" }));
         }
         reader.object(|key, r| {
             match fields::spelling(table, key) {
                 Spelling::Known(index) => {
                     if self.seen >> index & 1 == 1 {
                         let what = format!("The top-level key `{key}` stands twice in the body.");
-                        return Err(Stop::Problem(ambiguous(key, what)));
+                        return Err(ambiguous(key, what));
                     }
                     self.seen |= 1 << index;
                 }
@@ -144,7 +119,7 @@ impl<'a> Look<'a> {
                 }
                 Spelling::Variant(known) => {
                     let what = format!("The key `{key}` differs from the known key `{known}` only in case.");
-                    return Err(Stop::Problem(ambiguous(key, what)));
+                    return Err(ambiguous(key, what));
                 }
             }
             self.field(key, r)
@@ -154,14 +129,14 @@ impl<'a> Look<'a> {
         match self.unknown.windows(2).find(|pair| pair[0] == pair[1]) {
             Some(pair) => {
                 let what = format!("The top-level key `{}` stands twice in the body.", pair[0]);
-                Err(Stop::Problem(ambiguous(&pair[0], what)))
+                Err(ambiguous(&pair[0], what))
             }
             None => Ok(()),
         }
     }
 
     /// One known field. What is left unread is checked and stepped over by the reader.
-    fn field(&mut self, key: &str, r: &mut Reader<'a>) -> Result<(), Stop> {
+    fn field(&mut self, key: &str, r: &mut Reader<'a>) -> Result<(), Unread> {
         match key {
             "model" => self.model(r)?,
             "stream" => {
@@ -176,13 +151,13 @@ impl<'a> Look<'a> {
                         if key == "include_usage" && r.kind()? == Kind::Bool {
                             self.asks_usage |= r.value()? == "true";
                         }
-                        Ok::<_, Stop>(())
+                        Ok::<_, Unread>(())
                     })?;
                 }
             }
             "messages" => {
                 if r.kind()? != Kind::Array {
-                    return Err(Stop::Problem(invalid("messages", "`messages` must be an array.")));
+                    return Err(invalid("messages", "`messages` must be an array."));
                 }
                 self.messages = true;
                 r.array(|_, r| self.message(r))?;
@@ -191,7 +166,7 @@ impl<'a> Look<'a> {
                 let mut any = false;
                 r.array(|_, _| {
                     any = true;
-                    Ok::<_, Stop>(())
+                    Ok::<_, Unread>(())
                 })?;
                 if any {
                     self.needs.insert(Capability::Tools);
@@ -206,7 +181,7 @@ impl<'a> Look<'a> {
                 if key == "format" && r.kind()? == Kind::Object {
                     self.needs.insert(Capability::JsonSchema);
                 }
-                Ok::<_, Stop>(())
+                Ok::<_, Unread>(())
             })?,
             "reasoning_effort" if r.kind()? == Kind::String && r.string()? != "none" => {
                 self.needs.insert(Capability::Reasoning);
@@ -221,9 +196,9 @@ impl<'a> Look<'a> {
         Ok(())
     }
 
-    fn model(&mut self, r: &mut Reader<'a>) -> Result<(), Stop> {
+    fn model(&mut self, r: &mut Reader<'a>) -> Result<(), Unread> {
         if r.kind()? != Kind::String {
-            return Err(Stop::Problem(invalid("model", "`model` must be a string.")));
+            return Err(invalid("model", "`model` must be a string."));
         }
         let start = r.at();
         let text = r.text()?;
@@ -232,14 +207,14 @@ impl<'a> Look<'a> {
         let name =
             if raw.contains('\\') { Cow::Owned(text.decode().into_owned()) } else { Cow::Borrowed(raw) };
         if name.trim().is_empty() {
-            return Err(Stop::Problem(invalid("model", "`model` is empty.")));
+            return Err(invalid("model", "`model` is empty."));
         }
         self.model = Some(name);
         Ok(())
     }
 
     /// Either spelling of the output limit; the larger one counts, so that no reservation is too small.
-    fn limit(&mut self, field: &'static str, r: &mut Reader<'a>) -> Result<(), Stop> {
+    fn limit(&mut self, field: &'static str, r: &mut Reader<'a>) -> Result<(), Unread> {
         let value = match r.kind()? {
             Kind::Null | Kind::Number => r.count_or_null().ok(),
             _ => None,
@@ -248,29 +223,29 @@ impl<'a> Look<'a> {
             Some(limit) => self.max_output = self.max_output.max(limit),
             None => {
                 let what = format!("`{field}` must be a whole number that is not negative.");
-                return Err(Stop::Problem(invalid(field, what)));
+                return Err(invalid(field, what));
             }
         }
         Ok(())
     }
 
     /// The `type` of the object that comes next, if it is one.
-    fn kind_of(&mut self, r: &mut Reader<'a>) -> Result<Option<Cow<'a, str>>, Stop> {
+    fn kind_of(&mut self, r: &mut Reader<'a>) -> Result<Option<Cow<'a, str>>, Unread> {
         let mut kind = None;
         if r.kind()? == Kind::Object {
             r.object(|key, r| {
                 if key == "type" && r.kind()? == Kind::String {
                     kind = Some(Cow::Borrowed(r.string()?));
                 }
-                Ok::<_, Stop>(())
+                Ok::<_, Unread>(())
             })?;
         }
         Ok(kind)
     }
 
-    fn message(&mut self, r: &mut Reader<'a>) -> Result<(), Stop> {
+    fn message(&mut self, r: &mut Reader<'a>) -> Result<(), Unread> {
         if r.kind()? != Kind::Object {
-            return Err(Stop::Problem(invalid("messages", "Every message must be an object.")));
+            return Err(invalid("messages", "Every message must be an object."));
         }
         r.object(|key, r| {
             match key {
@@ -283,7 +258,7 @@ impl<'a> Look<'a> {
     }
 
     /// One content part. Media is recognised by the part's type and measured by its bytes, without looking inside.
-    fn part(&mut self, r: &mut Reader<'a>) -> Result<(), Stop> {
+    fn part(&mut self, r: &mut Reader<'a>) -> Result<(), Unread> {
         if r.kind()? != Kind::Object {
             return Ok(());
         }
@@ -298,7 +273,7 @@ impl<'a> Look<'a> {
                 "source" => wordy = matches!(self.kind_of(r)?.as_deref(), Some("text" | "content")),
                 _ => {}
             }
-            Ok::<_, Stop>(())
+            Ok::<_, Unread>(())
         })?;
         let bytes = r.at() - start;
         let (needs, tokens) = match kind {
@@ -317,7 +292,7 @@ impl<'a> Look<'a> {
         Ok(())
     }
 
-    fn finish(self, operation: Operation, text: &'a str) -> Result<Glance<'a>, Problem> {
+    fn finish(self, operation: Operation, text: &'a str) -> Result<Glance<'a>, Unread> {
         let Some(model) = self.model else {
             return Err(invalid("model", "`model` is missing."));
         };
@@ -341,9 +316,9 @@ impl<'a> Look<'a> {
     }
 }
 
-fn flag(field: &'static str, r: &mut Reader<'_>) -> Result<Option<bool>, Stop> {
+fn flag(field: &'static str, r: &mut Reader<'_>) -> Result<Option<bool>, Unread> {
     match r.kind()? {
         Kind::Bool | Kind::Null => Ok(r.bool_or_null()?),
-        _ => Err(Stop::Problem(invalid(field, format!("`{field}` must be true or false.")))),
+        _ => Err(invalid(field, format!("`{field}` must be true or false."))),
     }
 }

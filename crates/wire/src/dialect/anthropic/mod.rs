@@ -4,6 +4,7 @@
 //! [`encode`]; [`peek`] looks at bytes that only pass through. Shapes are those of the vendor's own SDK (2.12).
 
 mod answer;
+mod blocks;
 mod decode;
 mod encode;
 mod models;
@@ -11,6 +12,7 @@ mod peek;
 mod problem;
 mod read;
 mod reasons;
+mod turns;
 mod usage;
 mod write;
 
