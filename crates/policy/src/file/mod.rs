@@ -22,6 +22,7 @@ mod workflows;
 
 pub use finding::{Finding, Severity};
 pub use load::{Known, Loaded, load, schema};
+pub use scalar::duration;
 pub use starter::{from_keys, starter};
 
 pub(crate) use finding::nearest;

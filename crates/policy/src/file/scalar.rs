@@ -8,7 +8,7 @@ const UNITS: [(&str, u64); 6] =
     [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000), ("w", 604_800_000)];
 
 /// `3s`, `250ms`, `14d`, `1h30m`: whole numbers with units, the larger first. Milliseconds are the finest.
-pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+pub fn duration(text: &str) -> Result<Duration, String> {
     const WHY: &str = "a duration is a whole number with a unit: 250ms, 3s, 10m, 1h30m, 14d";
     let mut rest = text;
     let mut total: u64 = 0;
@@ -98,7 +98,7 @@ pub(crate) fn end_of_day(text: &str) -> Result<Timestamp, String> {
 pub(crate) fn share(text: &str) -> Result<u32, String> {
     // A price per million has the same six decimals.
     let value: model::Price =
-        text.parse().map_err(|e: model::MoneyError| format!("a share is a number from 0 to 1; this {e}"))?;
+        text.parse().map_err(|e: model::MoneyError| format!("a share is a number from 0 to 1 ({e})"))?;
     u32::try_from(value.0)
         .ok()
         .filter(|v| *v <= 1_000_000)
