@@ -112,7 +112,12 @@ impl Feeder {
     pub(crate) fn remember(&mut self, source: &Source) -> Result<(), StoreError> {
         let path = segment::path(&self.journal, source.sequence);
         let mut reader = Reader::new(source.clone(), START, Beyond::Search, std::mem::take(&mut self.window));
-        while let Step::Record { at, body, .. } = reader.step().map_err(reading(&path))? {
+        loop {
+            let (at, body) = match reader.step().map_err(reading(&path))? {
+                Step::Record { at, body, .. } => (at, body),
+                Step::Damage { .. } => continue,
+                Step::End { .. } => break,
+            };
             let place = Place { segment: source.sequence, at };
             if place >= self.cursor {
                 break;
@@ -130,13 +135,8 @@ impl Feeder {
     /// Reads everything in `sources` behind the cursor into the database; they begin at the cursor's segment or before.
     /// `torn` is the segment where a crash may have cut the last record, which is then no damage.
     pub(crate) fn feed(&mut self, sources: &[Source], torn: Option<u64>) -> Result<(), StoreError> {
-        let done = sources
-            .iter()
-            .filter(|source| source.sequence >= self.cursor.segment)
-            .cloned()
-            .collect::<Vec<_>>()
-            .iter()
-            .try_for_each(|source| self.feed_segment(source, torn == Some(source.sequence)));
+        let done =
+            sources.iter().try_for_each(|source| self.feed_segment(source, torn == Some(source.sequence)));
         if done.is_err() {
             self.undo();
         }
@@ -155,7 +155,7 @@ impl Feeder {
         if source.sequence > self.cursor.segment {
             self.cursor = Place { segment: source.sequence, at: START };
         }
-        if self.cursor.at >= source.end {
+        if source.sequence < self.cursor.segment || self.cursor.at >= source.end {
             return Ok(());
         }
         let window = std::mem::take(&mut self.window);
@@ -344,7 +344,11 @@ impl Feeder {
     fn remove(&mut self, sequence: u64) -> Result<(), StoreError> {
         let path = segment::path(&self.journal, sequence);
         if !self.damaged.remove(&sequence) {
-            return fs::remove_file(&path).map_err(StoreError::io("remove the journal segment", &path));
+            return match fs::remove_file(&path) {
+                // By an earlier round, which then failed at another.
+                Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
+                done => done.map_err(StoreError::io("remove the journal segment", &path)),
+            };
         }
         let aside = path.with_extension("seg.bad");
         fs::rename(&path, &aside).map_err(StoreError::io("put aside the damaged journal segment", &path))?;
@@ -357,7 +361,10 @@ impl Feeder {
     fn damaged(&mut self, source: &Source, from: u64, to: u64, what: &'static str) {
         let segment = segment::path(&self.journal, source.sequence);
         self.damaged.insert(source.sequence);
-        self.tally.damage.push(Damage { segment, from, to, kept_as: None, what });
+        // What a refused transaction makes this read again is not damaged again.
+        if !self.tally.damage.iter().any(|d| d.segment == segment && d.from == from) {
+            self.tally.damage.push(Damage { segment, from, to, kept_as: None, what });
+        }
     }
 
     fn run(&self, sql: &'static str) -> Result<(), StoreError> {

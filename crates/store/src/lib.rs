@@ -28,3 +28,9 @@ pub use ledger::print::{CSV_HEAD, write_csv, write_json_line};
 pub use ledger::read::{Filter, export, find, recent};
 pub use secret_file::{admin_token, admin_token_path};
 pub use store::{Options, State, Store};
+
+#[cfg(test)]
+mod room_tests;
+#[cfg(test)]
+#[path = "../tests/rows/mod.rs"]
+mod rows;

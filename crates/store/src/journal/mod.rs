@@ -27,7 +27,7 @@ use std::thread::Thread;
 use std::time::Instant;
 
 /// Room kept for a settlement beyond the size of its intent: outcomes, counts, a provider's words.
-const GROWTH: u64 = 1024;
+const GROWTH: u64 = 2048;
 
 /// Takes the rows of requests before they are sent and when they are over. Shared by every thread.
 pub struct Journal {
@@ -206,7 +206,11 @@ impl Writer {
             None => {
                 // Longer than a body may be: as good as never, and then words are cut rather than the row lost.
                 let short = record::shortened(row);
-                self.place(kind, &short, longest).ok_or_else(|| self.refusal(max_segments))?
+                match self.place(kind, &short, longest) {
+                    Some(length) => length,
+                    None if self.has_space(longest) => return Err(too_long(longest)),
+                    None => return Err(self.refusal(max_segments)),
+                }
             }
         };
         let stride = record::stride(length) as u64;
@@ -237,11 +241,16 @@ impl Writer {
             return Some(length);
         }
         // Either the row is too long or the rest of the segment too short; only the second is cured by another segment.
-        if (self.active.len - self.at) as usize >= record::stride(longest) || self.ready.is_empty() {
+        if self.has_space(longest) || self.ready.is_empty() {
             return None;
         }
         self.rotate();
         self.place_here(kind, row, longest)
+    }
+
+    /// Whether the active segment takes a record of the greatest length.
+    fn has_space(&self, longest: usize) -> bool {
+        (self.active.len - self.at) as usize >= record::stride(longest)
     }
 
     fn place_here(&mut self, kind: Kind, row: &RequestRow, longest: usize) -> Option<usize> {
@@ -303,6 +312,11 @@ impl Writer {
         }
         "the next journal segment is being prepared; send the request again".to_owned()
     }
+}
+
+#[cold]
+fn too_long(longest: usize) -> NotDurable {
+    NotDurable { why: format!("its row is longer than the {longest} bytes of a journal record") }
 }
 
 impl Trouble {

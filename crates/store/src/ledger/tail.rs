@@ -139,7 +139,7 @@ impl Tail {
     }
 }
 
-/// Opens the segments that are not open yet. One that cannot be read is left to recovery, which reports it.
+/// Opens the segments that are not open yet.
 fn open_all(directory: &Path, sources: &mut BTreeMap<u64, Source>) -> Result<(), StoreError> {
     for sequence in segment::list(directory)? {
         if sources.contains_key(&sequence) {
@@ -151,9 +151,17 @@ fn open_all(directory: &Path, sources: &mut BTreeMap<u64, Source>) -> Result<(),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
             other => other.map_err(StoreError::io("read the journal segment", &path))?,
         };
-        let source =
-            Source::open(file, sequence).map_err(StoreError::io("read the journal segment", &path))?;
-        sources.extend(source.ok().map(|source| (sequence, source)));
+        match Source::open(file, sequence).map_err(StoreError::io("read the journal segment", &path))? {
+            Ok(source) => drop(sources.insert(sequence, source)),
+            Err(_) => {
+                return Err(StoreError::Damaged {
+                    path,
+                    what: "the header of this journal segment cannot be read; start `pointsman serve` once, it puts \
+                           the file aside and keeps the rest"
+                        .to_owned(),
+                });
+            }
+        }
     }
     Ok(())
 }
