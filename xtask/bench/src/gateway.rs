@@ -26,6 +26,7 @@ pub struct Gateway {
     /// Where applications call it.
     pub address: String,
     pub key: String,
+    program: PathBuf,
     /// Taken when the gateway is dropped, so that it ends before its directory does.
     process: Option<Process>,
     directory: PathBuf,
@@ -47,9 +48,9 @@ impl Gateway {
         write("upstream-key", "bench-upstream-key\n")?;
         let arguments = ["serve", "-c", "pointsman.yaml"].map(str::to_owned);
         let process = Process::start("the gateway", core, &program, &arguments, Some(&directory))?;
-        let mut gateway = Self { address, key: String::new(), process: Some(process), directory };
+        let mut gateway = Self { program, address, key: String::new(), process: Some(process), directory };
         gateway.wait_until_it_answers()?;
-        gateway.key = gateway.make_key(&program)?;
+        gateway.key = gateway.make_key()?;
         Ok(gateway)
     }
 
@@ -72,18 +73,33 @@ impl Gateway {
         }
     }
 
-    fn make_key(&self, program: &Path) -> Outcome<String> {
-        let output = Command::new(program)
-            .args(["keys", "create", "--team", "bench", "--json", "-c", "pointsman.yaml"])
+    fn make_key(&self) -> Outcome<String> {
+        let text = self.ask(&["keys", "create", "--team", "bench", "--json", "-c", "pointsman.yaml"])?;
+        let made = serde_json::from_str::<serde_json::Value>(text.trim()).ok();
+        let key = made.and_then(|made| Some(made["key"].as_str()?.to_owned()));
+        key.ok_or_else(|| format!("`keys create` gave no key: {text}"))
+    }
+
+    /// How many requests the ledger remembers.
+    pub fn ledger_rows(&self) -> Outcome<u64> {
+        let text = self.ask(&["ledger", "export", "--format", "jsonl", "-c", "pointsman.yaml"])?;
+        Ok(text.lines().filter(|line| line.starts_with('{')).count() as u64)
+    }
+
+    /// What the gateway's own program says beside the running one.
+    fn ask(&self, arguments: &[&str]) -> Outcome<String> {
+        let output = Command::new(&self.program)
+            .args(arguments)
             .current_dir(&self.directory)
             .stdin(Stdio::null())
             .output()
-            .map_err(|e| format!("{}: {e}", program.display()))?;
-        let text = String::from_utf8_lossy(&output.stdout);
-        let key = serde_json::from_str::<serde_json::Value>(text.trim()).ok();
-        key.and_then(|made| Some(made["key"].as_str()?.to_owned())).ok_or_else(|| {
-            format!("`keys create` gave no key: {text}{}", String::from_utf8_lossy(&output.stderr))
-        })
+            .map_err(|e| format!("{}: {e}", self.program.display()))?;
+        if output.status.success() {
+            String::from_utf8(output.stdout).map_err(|e| e.to_string())
+        } else {
+            let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+            Err(format!("`pointsman {}` failed: {said}", arguments.join(" ")))
+        }
     }
 }
 

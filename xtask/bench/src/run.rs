@@ -5,6 +5,7 @@
 //! Processor time is read after the proxy has come to rest, so that work put off (a ledger fed in the
 //! background) is counted too.
 
+use std::cell::Cell;
 use std::path::Path;
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ const REST: Duration = Duration::from_millis(1_500);
 
 /// Streamed chunks: per stream, and microseconds between them. Names the upstream's model too.
 const CHUNKS: &str = "chunks-200-2000";
+const CHUNKS_EACH: u64 = 200;
 
 /// Who is asked: an address, perhaps a key, and the names under which it knows the upstream's models.
 struct Asked<'a> {
@@ -28,6 +30,8 @@ struct Asked<'a> {
     /// Process whose processor time counts; none for the upstream itself.
     id: Option<u32>,
     is_gateway: bool,
+    /// Requests that it has answered so far.
+    answered: Cell<u64>,
 }
 
 /// How large each measurement is.
@@ -65,13 +69,21 @@ pub fn run(options: &Options) -> Outcome {
         let program = options.text("gateway").map_err(|_| "--gateway PROGRAM or --floor-only is needed")?;
         Some(Gateway::start(Path::new(program), cores.measured, &upstream_address)?)
     };
-    let direct = Asked { address: &upstream_address, key: None, id: None, is_gateway: false };
-    let below = Asked { address: &floor_address, key: None, id: Some(floor.id()), is_gateway: false };
+    let direct =
+        Asked { address: &upstream_address, key: None, id: None, is_gateway: false, answered: Cell::new(0) };
+    let below = Asked {
+        address: &floor_address,
+        key: None,
+        id: Some(floor.id()),
+        is_gateway: false,
+        answered: Cell::new(0),
+    };
     let ours = gateway.as_ref().map(|gateway| Asked {
         address: &gateway.address,
         key: Some(&gateway.key),
         id: Some(gateway.id()),
         is_gateway: true,
+        answered: Cell::new(0),
     });
 
     let mut report = Report::new(gateway.is_some());
@@ -96,6 +108,17 @@ pub fn run(options: &Options) -> Outcome {
     let held = |asked: &Asked<'_>| held(asked, cores, sizes.held);
     report.add(Figure::MemoryHeld, held(&below)?, ours.as_ref().map(held).transpose()?);
 
+    if let (Some(gateway), Some(ours)) = (&gateway, &ours) {
+        // A gateway that keeps no books would be fast for the wrong reason.
+        let (rows, answered) = (gateway.ledger_rows()?, ours.answered.get());
+        eprintln!(
+            "the gateway's ledger holds {rows} rows of {answered} answers and {} held streams",
+            sizes.held
+        );
+        if rows < answered {
+            return Err(format!("the ledger lacks {} of {answered} answered requests", answered - rows));
+        }
+    }
     if let Ok(path) = options.text("out") {
         std::fs::write(path, report.json().to_string()).map_err(|e| format!("{path}: {e}"))?;
     }
@@ -198,7 +221,15 @@ fn load(asked: &Asked<'_>, cores: Cores, model: &str, arguments: &[&str]) -> Out
     let mut process = start_load(asked, cores, model, arguments)?;
     let told = Told::read(&process.line()?);
     process.finish()?;
-    told.map_err(|e| format!("{model} {}: {e}", arguments.join(" ")))
+    let told = told.map_err(|e| format!("{model} {}: {e}", arguments.join(" ")))?;
+    asked.answered.set(asked.answered.get() + told.requests);
+    if model == "chunks" && told.marks != told.requests * CHUNKS_EACH {
+        return Err(format!(
+            "{} streams of {CHUNKS_EACH} chunks came as {} chunks",
+            told.requests, told.marks
+        ));
+    }
+    Ok(told)
 }
 
 fn start_load(asked: &Asked<'_>, cores: Cores, model: &str, arguments: &[&str]) -> Outcome<Process> {
