@@ -34,6 +34,27 @@ pub struct Request<'a> {
     pub caller: Option<&'a Session>,
 }
 
+impl<'a> Request<'a> {
+    /// A small plain conversation that names `model`, for decisions that are only looked at.
+    pub fn ordinary(model: &'a str) -> Request<'a> {
+        Request {
+            dialect: Dialect::OpenAi,
+            operation: Operation::Chat,
+            model,
+            workflow: None,
+            data_class: None,
+            stream: false,
+            needs: Capabilities::NONE,
+            estimated_tokens: 1000,
+            max_output: None,
+            deadline: None,
+            session: None,
+            headers: &[],
+            caller: None,
+        }
+    }
+}
+
 /// Who calls, as the key's record says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {

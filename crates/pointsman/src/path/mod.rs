@@ -1,0 +1,222 @@
+//! The way of a request, walked by one plain function: admit, read, plan, then attempt until one serves, write, record.
+//!
+//! What may be tried is decided in `policy`, how bytes change in `wire`, what is remembered in `store`; here they meet.
+
+mod attempt;
+mod facts;
+mod stage;
+mod stream;
+mod visit;
+mod write;
+
+pub use facts::{Facts, admit, credential};
+pub use stage::Stage;
+pub use stream::Answering;
+pub use visit::Visit;
+pub use write::problem;
+
+use crate::edge::{Body, Route};
+use crate::gateway::Gateway;
+use crate::running::{Live, Running};
+use attempt::{Broken, Original, Served, attempt};
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, Response};
+use hyper::body::Incoming;
+use model::{Asked, Code, End, Failure, FailureKind, Problem, RequestRow, Session, Stop, Usage};
+use policy::{Move, Plan, Tried};
+use smallvec::SmallVec;
+use std::sync::Arc;
+use wire::Relayed;
+
+/// Walks one request from its key to its settled answer. Every refusal comes back as a response of the client's dialect.
+pub async fn walk(gateway: &Arc<Gateway>, route: Route, head: Parts, body: Incoming) -> Response<Body> {
+    let now = gateway.clock.now();
+    let running = gateway.running();
+    let id = gateway.clock.request_id(now.wall);
+    let session = match facts::admit(gateway, &head, now) {
+        Ok(session) => session,
+        Err(problem) => {
+            gateway.metrics.refuse(Stage::Admit.name(), problem.code.name());
+            return write::problem(route.dialect, &problem, id);
+        }
+    };
+    let row = RequestRow {
+        request_id: id,
+        at: now.wall,
+        workflow: None,
+        team: session.as_ref().map(|s| Arc::clone(&s.team)),
+        key_id: session.as_ref().map(|s| Arc::clone(&s.key_id)),
+        dialect: route.dialect,
+        stream: false,
+        data_class: None,
+        policy_digest: Arc::clone(&running.policy.digest),
+        end: End::Unknown,
+        problem: None,
+        served_by: None,
+        gave_up: Vec::new(),
+        cache: None,
+        cost_usd: None,
+        usage: Usage::UNKNOWN,
+        first_token_ms: None,
+        total_ms: None,
+        attempts: Vec::new(),
+        asked: Asked::default(),
+    };
+    let visit = Visit::new(Arc::clone(gateway), Arc::clone(&running), row, now);
+    let bytes = match facts::whole_body(body, &head.headers, gateway.bounds.body).await {
+        Ok(bytes) => bytes,
+        Err(problem) => return refuse(visit, Stage::Read, problem),
+    };
+    converse(gateway, &running, route, &head.headers, session, bytes, visit).await
+}
+
+/// From the read body to the answer.
+async fn converse(
+    gateway: &Arc<Gateway>,
+    running: &Arc<Running>,
+    route: Route,
+    headers: &HeaderMap,
+    session: Option<Arc<Session>>,
+    body: Bytes,
+    mut visit: Visit,
+) -> Response<Body> {
+    let glance = match wire::glance(route.dialect, route.operation, &body) {
+        Ok(glance) => glance,
+        Err(problem) => return refuse(visit, Stage::Read, problem),
+    };
+    let facts = match Facts::read(&route, headers, &glance, session.as_deref(), &running.policy) {
+        Ok(facts) => facts,
+        Err(problem) => return refuse(visit, Stage::Read, problem),
+    };
+    let request = facts.request();
+    visit.row.stream = glance.stream;
+    visit.row.asked = Asked {
+        model: request.model.into(),
+        needs: request.needs,
+        estimated_tokens: request.estimated_tokens,
+        max_output: request.max_output,
+    };
+    let now = gateway.clock.now();
+    let seed = gateway.clock.seed(visit.row.request_id);
+    let retries = {
+        let mut retries = gateway.retries();
+        retries.request(now.tick);
+        retries.has_room()
+    };
+    let world = Live { running, now, retries };
+    let plan = match policy::plan(&running.policy, &request, &world, now, seed) {
+        Ok(plan) => plan,
+        Err(denial) => return refuse(visit, Stage::Plan, denial.into()),
+    };
+    visit.planned(&plan);
+    let id = visit.row.request_id.to_string();
+    let original = Original {
+        dialect: route.dialect,
+        operation: route.operation,
+        body: &body,
+        glance: &glance,
+        headers,
+        at: visit.row.at,
+        id: &id,
+    };
+    pursue(gateway, running, &plan, &original, visit).await
+}
+
+/// Takes the plan's steps, one after another, as `policy::next` says.
+async fn pursue(
+    gateway: &Arc<Gateway>,
+    running: &Arc<Running>,
+    plan: &Plan,
+    original: &Original<'_>,
+    mut visit: Visit,
+) -> Response<Body> {
+    let mut tried: SmallVec<[Tried; 4]> = SmallVec::new();
+    let mut last: Option<Failure> = None;
+    // A refusal or a withheld answer that policy may yet hand to the client as it is.
+    let mut declined: Option<(usize, Relayed)> = None;
+    loop {
+        let (index, wait, limits) = match policy::next(plan, &tried, gateway.clock.now()) {
+            Move::Take { step, wait, limits } => (step, wait, limits),
+            Move::Return => {
+                if let Some((index, relayed)) = declined {
+                    return write::whole(visit, &plan.steps()[index], relayed);
+                }
+                return refuse(visit, Stage::Attempt, write::returned(last.as_ref()));
+            }
+            Move::Stop(ending) => {
+                return refuse(visit, Stage::Attempt, write::ended(ending, &tried, gateway.clock.now()));
+            }
+        };
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await;
+        }
+        let step = &plan.steps()[index];
+        let endpoint = match running.endpoint(step.target()) {
+            Ok(endpoint) => endpoint,
+            Err(why) => {
+                tracing::error!(target = %step.target().name, why, "the provider cannot be called");
+                return refuse(
+                    visit,
+                    Stage::Attempt,
+                    Problem::new(Code::Internal, "A provider of this route is not configured correctly."),
+                );
+            }
+        };
+        if tried.last().is_some_and(|last| last.step == index) {
+            gateway.retries().spend(gateway.clock.tick());
+        }
+        let began = gateway.clock.now();
+        match visit.begin(index, step, began) {
+            Ok(true) => {}
+            Ok(false) => {
+                // Another request probes this target right now; for this one it is as good as down.
+                let (kind, at) = (FailureKind::Connect, began.tick);
+                tried.push(Tried {
+                    step: index,
+                    kind,
+                    began: at,
+                    ended: at,
+                    retry_after: None,
+                    content_sent: false,
+                });
+                continue;
+            }
+            Err(problem) => return refuse(visit, Stage::Reserve, problem),
+        }
+        let model = &step.target().model;
+        let result = attempt(gateway, endpoint, model, original, &limits, &mut |s| visit.status(s)).await;
+        let broken = match result {
+            Ok(Served::Whole(relayed)) => match refusal(relayed.stop) {
+                Some(kind) => {
+                    let failure = Failure::new(kind, "the model's answer is a refusal");
+                    let usage = relayed.usage;
+                    declined = Some((index, relayed));
+                    Broken { failure, usage }
+                }
+                None => return write::whole(visit, step, relayed),
+            },
+            Ok(Served::Stream(feed, progress)) => {
+                visit.first_token();
+                return write::stream(visit, step, *feed, progress, &limits);
+            }
+            Err(broken) => broken,
+        };
+        tried.extend(visit.failed(&broken.failure, broken.usage, false));
+        last = Some(broken.failure);
+    }
+}
+
+/// A success that is none: the vendor's words are an answer, but not to the task.
+fn refusal(stop: Stop) -> Option<FailureKind> {
+    match stop {
+        Stop::Refusal => Some(FailureKind::Refusal),
+        Stop::ContentFilter => Some(FailureKind::ContentFilter),
+        _ => None,
+    }
+}
+
+fn refuse(mut visit: Visit, stage: Stage, problem: Problem) -> Response<Body> {
+    let problem = visit.refuse(stage, problem);
+    write::refused(&visit, &problem)
+}
