@@ -223,8 +223,11 @@ impl<W: Witness> Draft<'_, W> {
 
     fn rule_out(&mut self, tier: usize, member: &Member, health: &Health, why: Out) {
         self.witness.out(tier, &member.target, &why);
-        let rate = matches!(why, Out::Closed { rate_limited: true, .. })
-            || matches!(why, Out::OutOfService(model::FailureKind::Quota));
+        // Only what keeps otherwise fit targets out decides between "too fast" and "out for now".
+        let rate = matches!(
+            why,
+            Out::Closed { rate_limited: true, .. } | Out::OutOfService(model::FailureKind::Quota)
+        ) || !matches!(why, Out::Closed { .. } | Out::OutOfService(_));
         if let (Out::Closed { rate_limited, .. }, Some(until)) = (&why, health.closed_until) {
             self.reopening = Some(self.reopening.map_or(until, |earliest| earliest.min(until)));
             if *rate_limited && self.nearest.as_ref().is_none_or(|(earliest, _)| until < *earliest) {
@@ -235,7 +238,7 @@ impl<W: Witness> Draft<'_, W> {
         }
         match &mut self.worst {
             Some((worst, all_rates)) => {
-                *all_rates &= rate || why.stage() < 4;
+                *all_rates &= rate;
                 if why.stage() > worst.stage() {
                     *worst = why;
                 }

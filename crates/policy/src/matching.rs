@@ -100,7 +100,8 @@ fn meaning<W: Witness>(
     if let Some(target) = policy.bare(request.model) {
         return Ok((Meant::Direct(target.clone()), How::BareId));
     }
-    let names = policy.model_names();
+    let mut names = policy.model_names();
+    names.extend(policy.bare_ids());
     Err(unknown(
         "model",
         request.model,

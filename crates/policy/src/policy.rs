@@ -292,6 +292,13 @@ impl Policy {
         self.workflows.iter().map(|w| w.name.clone()).chain(targets).collect()
     }
 
+    /// The bare model ids that mean a target, sorted.
+    pub(crate) fn bare_ids(&self) -> Vec<Arc<str>> {
+        let mut ids: Vec<Arc<str>> = self.table.bare.keys().cloned().collect();
+        ids.sort();
+        ids
+    }
+
     /// Whether any `match` rule reads request headers, so that collecting them is worth while.
     pub fn wants_headers(&self) -> bool {
         self.rules_read_headers

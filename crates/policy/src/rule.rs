@@ -25,6 +25,8 @@ pub(crate) const FIELDS: &[(&str, &str)] = &[
     ("data_class", "x-pointsman-data-class, or an empty string"),
 ];
 
+const FORM: &str = "a rule is a condition in CEL, such as request.estimated_tokens < 4000";
+
 static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
 
 /// A compiled `match` expression.
@@ -64,7 +66,7 @@ impl Fields {
 impl Rule {
     /// Compiles, checks every name against [`FIELDS`], and evaluates over a sample request: the result must be a bool.
     pub(crate) fn compile(source: &str) -> Result<Rule, RuleError> {
-        let at = |offset: usize, what: String| RuleError { offset, what, hint: None };
+        let at = |offset: usize, what: String| RuleError { offset, what, hint: Some(FORM.to_owned()) };
         let program = ENV.compile(source).map_err(|errors| {
             let first = errors.errors.first();
             let offset = first.map_or(0, |e| char_offset(source, e.pos));
@@ -91,6 +93,12 @@ impl Rule {
                     | cel::ExecutionError::DivisionByZero(_)
                     | cel::ExecutionError::RemainderByZero(_),
                 ) => {}
+                Err(cel::ExecutionError::NoSuchOverload(error)) => {
+                    let operator = error.function().trim_matches('_');
+                    let what =
+                        format!("`{operator}` cannot be applied to {}", error.argument_types().join(" and "));
+                    return Err(at(0, what));
+                }
                 Err(error) => return Err(at(0, error.to_string())),
             }
         }
@@ -275,8 +283,12 @@ fn kind(value: &Value) -> &'static str {
     }
 }
 
+/// The parser's message without its prefix and without its list of everything else that could stand there.
 fn first_line(text: &str) -> String {
-    text.lines().next().unwrap_or_default().to_owned()
+    let line = text.lines().next().unwrap_or_default();
+    let line = line.strip_prefix("Syntax error: ").unwrap_or(line);
+    let line = line.split(" expecting ").next().unwrap_or(line);
+    line.replace("mismatched input '<EOF>'", "it ends too early")
 }
 
 /// Characters before a position of line and column, both counted as the parser does: lines from 1, columns from 0.
@@ -349,7 +361,7 @@ mod tests {
             ("true && user == 'x'", 8, "unknown variable `user`"),
             ("request.estimated_tokens", 0, "yields a number"),
             ("request.model == ", 17, ""),
-            ("request.model > 3", 0, "overload"),
+            ("request.model > 3", 0, "`>` cannot be applied to string and int"),
             ("model == 'x'", 0, "unknown variable `model`"),
         ];
         for (source, offset, what) in cases {

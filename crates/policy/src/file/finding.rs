@@ -83,6 +83,7 @@ impl fmt::Display for Located<'_> {
 /// Collects findings over one text.
 pub(crate) struct Report<'t> {
     lines: Vec<&'t str>,
+    secrets: Vec<Place>,
     pub(crate) findings: Vec<Finding>,
 }
 
@@ -93,7 +94,7 @@ impl<'t> Report<'t> {
     const LONGEST_LINE: usize = 400;
 
     pub(crate) fn new(text: &'t str) -> Report<'t> {
-        Report { lines: text.lines().collect(), findings: Vec::new() }
+        Report { lines: text.lines().collect(), secrets: Vec::new(), findings: Vec::new() }
     }
 
     pub(crate) fn error(&mut self, at: Place, what: impl Into<String>, hint: Option<String>) {
@@ -118,15 +119,52 @@ impl<'t> Report<'t> {
         self.findings.push(Finding { severity, line: at.line, column, width, source_line, what, hint });
     }
 
+    /// Marks a place whose text must never be shown.
+    pub(crate) fn hide(&mut self, at: Place) {
+        self.secrets.push(at);
+    }
+
     pub(crate) fn has_errors(&self) -> bool {
         self.findings.iter().any(|f| f.severity == Severity::Error)
     }
 
     /// Errors first, then in the order of the file.
     pub(crate) fn finish(mut self) -> Vec<Finding> {
+        for finding in &mut self.findings {
+            let mut line: Vec<char> = finding.source_line.chars().collect();
+            for at in self.secrets.iter().filter(|at| at.line == finding.line) {
+                let from = line.len().min(at.column as usize - 1);
+                // A value of one character is more likely one that goes on in the next line.
+                let width = if at.width > 1 { at.width as usize } else { line.len() };
+                line.iter_mut().skip(from).take(width).for_each(|c| *c = '*');
+            }
+            hide_keys(&mut line);
+            finding.source_line = line.into_iter().collect();
+        }
         self.findings.sort_by_key(|f| (f.severity, f.line, f.column));
         self.findings.dedup();
         self.findings
+    }
+}
+
+/// Hides what follows a key that holds a secret, for lines of which nobody could tell what they are.
+fn hide_keys(line: &mut [char]) {
+    const KEYS: [&str; 3] = ["api_key", "access_key_id", "secret_access_key"];
+    for key in KEYS {
+        let key: Vec<char> = key.chars().collect();
+        let mut at = 0;
+        while let Some(found) = line[at..].windows(key.len()).position(|w| *w == key[..]) {
+            at += found + key.len();
+            let rest = &mut line[at..];
+            let colon = rest.iter().position(|c| !matches!(c, ' ' | '"' | '\''));
+            let Some(colon) = colon.filter(|i| rest[*i] == ':') else { continue };
+            let value = &mut rest[colon + 1..];
+            let begin = value.iter().position(|c| *c != ' ').unwrap_or(value.len());
+            if value.get(begin).is_some_and(|c| *c != '{') {
+                let hidden = value[begin..].iter_mut().take_while(|c| !matches!(c, ',' | '}' | ' '));
+                hidden.for_each(|c| *c = '*');
+            }
+        }
     }
 }
 

@@ -172,11 +172,8 @@ impl Cx<'_> {
 
     /// Says that something is understood and has no effect yet.
     pub(crate) fn note_not_enforced(&mut self, at: Place, what: &str, with: &str) {
-        self.report.note(
-            at,
-            format!("`{what}` is checked and not enforced yet: it arrives with {with}"),
-            None,
-        );
+        let hint = Some(format!("it arrives with {with}"));
+        self.report.note(at, format!("`{what}` is checked and not enforced yet"), hint);
     }
 
     /// Whether a node is a mapping or nothing at all; reports it if not.
@@ -184,7 +181,8 @@ impl Cx<'_> {
         if matches!(node.kind, Kind::Map(_)) || node.is_null() {
             return true;
         }
-        self.report.error(node.at, format!("a mapping is expected here, not {}", node.kind_name()), None);
+        let hint = Some("write `key: value` pairs, or {key: value}".to_owned());
+        self.report.error(node.at, format!("a mapping is expected here, not {}", node.kind_name()), hint);
         false
     }
 
@@ -196,7 +194,7 @@ impl Cx<'_> {
                 self.report.error(
                     node.at,
                     format!("a single value is expected here, not {}", node.kind_name()),
-                    None,
+                    Some("write one word or number, or leave the key out".to_owned()),
                 );
                 None
             }
@@ -209,7 +207,7 @@ impl Cx<'_> {
         match read(text) {
             Ok(value) => Some(value),
             Err(why) => {
-                self.report.error(node.at, format!("`{}`: {why}", shorten(text)), None);
+                self.report.error(node.at, format!("`{}` is not understood here", shorten(text)), Some(why));
                 None
             }
         }
@@ -247,7 +245,7 @@ impl Cx<'_> {
                 self.report.error(
                     node.at,
                     format!("a list is expected here, not {}", node.kind_name()),
-                    None,
+                    Some("write [one, another]".to_owned()),
                 );
                 Vec::new()
             }

@@ -51,8 +51,9 @@ const PRICE: &[Key<Rates>] = &[
 
 fn price(node: &Node, cx: &mut Cx<'_>) -> Option<Price> {
     cx.parse(node, |text| {
-        text.parse()
-            .map_err(|e: model::MoneyError| format!("a price is US dollars per million tokens; this {e}"))
+        text.parse().map_err(|e: model::MoneyError| {
+            format!("write US dollars per million tokens, such as 0.15 ({e})")
+        })
     })
 }
 

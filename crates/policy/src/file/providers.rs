@@ -76,9 +76,9 @@ pub(crate) const TERMS: &[Key<Terms>] = &[
             t.baa = cx.parse(n, |text| match text {
                 "always" => Ok(Baa::Always),
                 "never" => Ok(Baa::Never),
-                date => {
-                    scalar::end_of_day(date).map(Baa::Until).map_err(|why| format!("{why}, always or never"))
-                }
+                date => scalar::end_of_day(date)
+                    .map(Baa::Until)
+                    .map_err(|why| format!("{why}; write the last day of the agreement, always or never")),
             });
         },
     ),
@@ -91,7 +91,7 @@ pub(crate) fn retention(node: &Node, cx: &mut Cx<'_>) -> Option<Retention> {
         "none" => Ok(Retention::None),
         text => scalar::duration(text)
             .map(Retention::For)
-            .map_err(|why| format!("retention is none or a duration; {why}")),
+            .map_err(|why| format!("write none, or how long: {why}")),
     })
 }
 
@@ -122,6 +122,7 @@ fn secret(node: &Node, cx: &mut Cx<'_>) -> Option<SecretRef> {
     match &node.kind {
         Kind::Scalar { text, .. } if !node.is_null() => {
             let hint = Some("write {env: NAME} or {file: PATH}, and put the key there".to_owned());
+            cx.report.hide(node.at);
             cx.report.warning(node.at, "a key stands in the file itself", hint);
             Some(SecretRef::Literal(Redacted::new(text)))
         }

@@ -54,7 +54,11 @@ pub(crate) fn read(node: &Node, workflow: usize, cx: &mut Cx<'_>) -> Vec<Tier> {
         let members: Vec<Member> = match &item.kind {
             Kind::List(inner) => {
                 if inner.is_empty() {
-                    cx.report.error(item.at, "the tier is empty", None);
+                    cx.report.error(
+                        item.at,
+                        "the tier is empty",
+                        Some("add a target: provider/model, or remove it".to_owned()),
+                    );
                 }
                 inner.iter().filter_map(|node| member(node, true, workflow, &mut seen, cx)).collect()
             }
@@ -101,10 +105,14 @@ fn member(
         _ => (node, None, None),
     };
     let target = target(named, cx)?;
-    cx.member_places[workflow].push(named.at);
     if seen.contains(&target.name) {
-        let what = format!("`{}` stands twice in the route", target.name);
-        cx.report.warning(named.at, what, Some("a request never calls it again after it failed".to_owned()));
+        let what = format!("`{}` stands in the route already: this mention counts for nothing", target.name);
+        cx.report.warning(
+            named.at,
+            what,
+            Some("a request that failed there is not sent there again".to_owned()),
+        );
+        return None;
     }
     seen.push(target.name.clone());
     let weight = match weight {
@@ -135,6 +143,7 @@ fn member(
         cx.report.warning(named.at, "a downgrade says what it gives up", hint);
     }
     let waives: Capabilities = gave_up.iter().filter_map(|word| word.parse::<Capability>().ok()).collect();
+    cx.member_places[workflow].push(named.at);
     Some(Member { target, weight, gave_up: gave_up.into(), waives })
 }
 
@@ -165,7 +174,8 @@ fn target(node: &Node, cx: &mut Cx<'_>) -> Option<Arc<Target>> {
         return None;
     };
     if !model.bytes().all(|b| b.is_ascii_graphic()) || model.len() > 256 {
-        cx.report.error(node.at, "a model id holds no spaces and no letters beyond ASCII", None);
+        let hint = Some("a model id holds no spaces and no letters beyond ASCII".to_owned());
+        cx.report.error(node.at, "this is no model id", hint);
         return None;
     }
     Some(cx.table.intern(&row, model))

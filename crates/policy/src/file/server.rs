@@ -87,6 +87,8 @@ pub(crate) const TELEMETRY: &[Key<Telemetry>] = &[
 
 fn address(node: &Node, cx: &mut Cx<'_>) -> Option<SocketAddr> {
     cx.parse(node, |text| {
-        text.parse().map_err(|_| "an address is an IP address and a port, such as 127.0.0.1:8080".to_owned())
+        let local = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
+        let address = local.as_deref().unwrap_or(text);
+        address.parse().map_err(|_| "write an IP address and a port, such as 127.0.0.1:8080".to_owned())
     })
 }

@@ -66,8 +66,7 @@ type Window = (Option<Money>, Option<Period>);
 const BUDGET: &[Key<Window>] = &[
     key("usd", "US dollars.", Shape::Dollars, |b: &mut Window, n, cx| {
         b.0 = cx.parse(n, |text| {
-            text.parse()
-                .map_err(|e: model::MoneyError| format!("an amount is US dollars such as 500; this {e}"))
+            text.parse().map_err(|e: model::MoneyError| format!("write US dollars such as 500 ({e})"))
         });
     }),
     key("per", "In each calendar window, UTC.", Shape::Words(PERIODS), |b, n, cx| {

@@ -147,7 +147,8 @@ impl<'i> Builder<'i, '_, '_> {
             Some(Ok(event)) => Ok(event),
             Some(Err(error)) => {
                 let at = Place::of(Span::empty(*error.marker()));
-                self.report.error(at, format!("not YAML: {}", error.info()), None);
+                let hint = Some("check brackets, quotes and indentation up to here".to_owned());
+                self.report.error(at, format!("not YAML: {}", error.info()), hint);
                 Err(Abandoned)
             }
             None => Err(Abandoned),
@@ -157,7 +158,11 @@ impl<'i> Builder<'i, '_, '_> {
     fn count(&mut self, more: usize, at: Place) -> Result<(), Abandoned> {
         self.nodes = self.nodes.saturating_add(more);
         if self.nodes > MOST_NODES {
-            self.report.error(at, format!("the file holds more than {MOST_NODES} values"), None);
+            self.report.error(
+                at,
+                format!("the file holds more than {MOST_NODES} values"),
+                Some("use fewer aliases".to_owned()),
+            );
             return Err(Abandoned);
         }
         Ok(())
@@ -166,7 +171,11 @@ impl<'i> Builder<'i, '_, '_> {
     fn node(&mut self, event: Event<'i>, span: Span, depth: usize) -> Result<Node, Abandoned> {
         let at = Place::of(span);
         if depth > DEEPEST {
-            self.report.error(at, format!("nested more than {DEEPEST} levels deep"), None);
+            self.report.error(
+                at,
+                format!("nested more than {DEEPEST} levels deep"),
+                Some("nothing in this file is that deep".to_owned()),
+            );
             return Err(Abandoned);
         }
         let before = self.nodes;
@@ -179,14 +188,16 @@ impl<'i> Builder<'i, '_, '_> {
             Event::MappingStart(anchor, _) => (anchor, Kind::Map(self.map(depth)?)),
             Event::Alias(id) => {
                 let Some((node, size)) = self.anchors.get(&id).cloned() else {
-                    self.report.error(at, "an alias to a value that is not complete yet", None);
+                    let hint = Some("name an anchor that stands before it".to_owned());
+                    self.report.error(at, "an alias to a value that is not complete yet", hint);
                     return Err(Abandoned);
                 };
                 self.count(size, at)?;
                 return Ok(node);
             }
             _ => {
-                self.report.error(at, "not YAML: a value was expected", None);
+                let hint = Some("check brackets, quotes and indentation up to here".to_owned());
+                self.report.error(at, "not YAML: a value was expected", hint);
                 return Err(Abandoned);
             }
         };
@@ -219,7 +230,11 @@ impl<'i> Builder<'i, '_, '_> {
             let (event, span) = self.event()?;
             let value = self.node(event, span, depth + 1)?;
             let Kind::Scalar { text, .. } = key.kind else {
-                self.report.error(key.at, "a key must be a plain word", None);
+                self.report.error(
+                    key.at,
+                    "a key must be a plain word",
+                    Some("write `key: value`".to_owned()),
+                );
                 continue;
             };
             if let Some(first) = seen.insert(text.clone(), key.at.line) {

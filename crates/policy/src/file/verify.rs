@@ -24,7 +24,8 @@ pub(crate) fn verify(policy: &Policy, root: &Node, cx: &mut Cx<'_>) {
     if policy.teams.is_none()
         && let Some(first) = cx.workflow_places.first().copied()
     {
-        cx.report.note(first, "without teams: every key may call every workflow and target", None);
+        let hint = Some("add `teams:` to say which keys may call what".to_owned());
+        cx.report.note(first, "without teams: every key may call every workflow and target", hint);
     }
 }
 
@@ -154,7 +155,8 @@ fn weights(policy: &Policy, cx: &mut Cx<'_>) {
     for (workflow, at) in places {
         let idle = policy.workflows.get(workflow).is_some_and(|w| w.prefer != Prefer::Weighted);
         if idle {
-            cx.report.warning(at, "a weight counts under `prefer: weighted` only", None);
+            let hint = Some("add prefer: weighted, or drop the weight".to_owned());
+            cx.report.warning(at, "a weight counts under `prefer: weighted` only", hint);
         }
     }
 }

@@ -43,19 +43,19 @@ pub(crate) const WORKFLOW: &[Key<Workflow>] = &[
             w.needs.insert(Capability::JsonSchema);
         },
     )
-    .later("answer checks (targets must be able to hold a schema already)"),
+    .later("answer checks; until then its targets must only be able to hold a schema"),
     key("latency", "Its time budget.", Shape::Section(|| table(LATENCY)), |w, n, cx| {
         cx.section(n, LATENCY, &mut w.latency);
         if let Latency { first_token: Some(first), total: Some(total) } = w.latency
             && first > total
         {
-            cx.report.error(n.at, "first_token is longer than total", None);
+            let hint = Some("one attempt cannot wait longer than the whole request may take".to_owned());
+            cx.report.error(n.at, "first_token is longer than total", hint);
         }
     }),
     key("max_cost", "The most a request may cost by estimate, in US dollars.", Shape::Dollars, |w, n, cx| {
         w.max_cost = cx.parse(n, |text| {
-            text.parse()
-                .map_err(|e: model::MoneyError| format!("an amount is US dollars such as 0.02; this {e}"))
+            text.parse().map_err(|e: model::MoneyError| format!("write US dollars such as 0.02 ({e})"))
         });
     }),
     key(
@@ -303,11 +303,12 @@ fn response_schema(node: &Node, cx: &mut Cx<'_>) -> Option<ResponseSchema> {
     match serde_json::from_str::<Value>(&text) {
         Ok(Value::Object(_)) => Some(ResponseSchema { path: path.into(), text: text.into() }),
         Ok(_) => {
-            cx.report.error(node.at, format!("{path} is JSON and not a schema: an object is expected"), None);
+            let hint = Some("a JSON Schema is an object, such as {\"type\": \"object\"}".to_owned());
+            cx.report.error(node.at, format!("{path} is JSON and not a schema"), hint);
             None
         }
         Err(error) => {
-            cx.report.error(node.at, format!("{path} is not JSON: {error}"), None);
+            cx.report.error(node.at, format!("{path} is not JSON"), Some(format!("mend it: {error}")));
             None
         }
     }
@@ -321,14 +322,18 @@ fn golden(node: &Node, cx: &mut Cx<'_>) -> Option<GoldenSet> {
         match serde_json::from_str::<serde_json::Map<String, Value>>(line) {
             Ok(_) => cases += 1,
             Err(error) => {
-                let what = format!("{path}, line {}: every line is a JSON object: {error}", number + 1);
-                cx.report.error(node.at, what, None);
+                let what = format!("line {} of {path} is not a JSON object", number + 1);
+                cx.report.error(node.at, what, Some(format!("mend it: {error}")));
                 return None;
             }
         }
     }
     if cases == 0 {
-        cx.report.warning(node.at, format!("{path} holds no case"), None);
+        cx.report.warning(
+            node.at,
+            format!("{path} holds no case"),
+            Some("add a case, one JSON object a line".to_owned()),
+        );
     }
     Some(GoldenSet { path: path.into(), cases })
 }
