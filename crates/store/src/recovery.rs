@@ -37,13 +37,19 @@ fn open(directory: &Path, sequence: u64, feeder: &mut Feeder) -> Result<Option<S
     let reading = |e| StoreError::io("read the journal segment", &path)(e);
     let file = File::open(&path).map_err(reading)?;
     let to = file.metadata().map_err(reading)?.len();
-    let what = match Source::open(file, sequence).map_err(reading)? {
+    match Source::open(file, sequence).map_err(reading)? {
         Ok(source) => return Ok(Some(source)),
-        Err(BadHeader::Damaged) => "the header is damaged, nothing behind it can be read",
         Err(BadHeader::OtherLayout) => {
-            "written by another version of the program; stop that version in order before changing it"
+            return Err(StoreError::Damaged {
+                path,
+                what: "another version of the program wrote this journal and did not end in order; start that version \
+                       once, stop it, then start this one"
+                    .to_owned(),
+            });
         }
-    };
+        Err(BadHeader::Damaged) => {}
+    }
+    let what = "the header is damaged, nothing behind it can be read";
     let aside = path.with_extension("seg.bad");
     fs::rename(&path, &aside).map_err(StoreError::io("put aside the damaged journal segment", &path))?;
     feeder.note(Damage { segment: path, from: 0, to, kept_as: Some(aside), what });

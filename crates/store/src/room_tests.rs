@@ -1,34 +1,42 @@
 //! What the journal promises about room, with an allocation that fails when a test says so.
 
-use crate::journal::segment::Allocate;
+use crate::journal::segment::{Disk, SystemDisk};
 use crate::rows::{id, intent, second_intent, served};
 use crate::{Filter, Options, Store, export, find};
 use proptest::prelude::*;
+use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// A disk that can be full.
+/// A disk that can be full or fail to flush.
 #[derive(Clone, Default)]
-struct Disk {
+struct FrailDisk {
     full: Arc<AtomicBool>,
+    failing: Arc<AtomicBool>,
 }
 
-impl Disk {
-    fn set_full(&self, full: bool) {
-        self.full.store(full, Ordering::SeqCst);
+impl Disk for FrailDisk {
+    fn allocate(&self, file: &File, len: u64) -> io::Result<()> {
+        if self.full.load(Ordering::SeqCst) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        SystemDisk.allocate(file, len)
     }
 
-    fn allocate(&self) -> Allocate {
-        let (disk, system) = (self.clone(), crate::journal::segment::system_allocate());
-        Arc::new(move |file, len| {
-            if disk.full.load(Ordering::SeqCst) {
-                return Err(io::ErrorKind::StorageFull.into());
-            }
-            system(file, len)
-        })
+    fn flush(&self, file: &File) -> io::Result<()> {
+        if self.failing.load(Ordering::SeqCst) {
+            return Err(io::Error::other("the medium is gone"));
+        }
+        SystemDisk.flush(file)
+    }
+}
+
+impl FrailDisk {
+    fn set_full(&self, full: bool) {
+        self.full.store(full, Ordering::SeqCst);
     }
 
     fn store(&self, dir: &Path) -> Store {
@@ -38,7 +46,7 @@ impl Disk {
             flush_every: Duration::from_millis(1),
             ..Options::default()
         };
-        Store::open_with(dir, &options, self.allocate()).unwrap()
+        Store::open_on(dir, &options, Arc::new(self.clone())).unwrap()
     }
 }
 
@@ -57,7 +65,7 @@ fn count(dir: &Path) -> u64 {
 
 #[test]
 fn a_full_disk_refuses_new_requests_and_settles_every_open_one_and_serves_again_by_itself() {
-    let (dir, disk) = (tempfile::tempdir().unwrap(), Disk::default());
+    let (dir, disk) = (tempfile::tempdir().unwrap(), FrailDisk::default());
     let store = disk.store(dir.path());
     disk.set_full(true);
     let mut open = 0;
@@ -88,8 +96,27 @@ fn a_full_disk_refuses_new_requests_and_settles_every_open_one_and_serves_again_
 }
 
 #[test]
+fn a_disk_that_fails_to_flush_gets_no_new_requests_until_it_flushes_again() {
+    let (dir, disk) = (tempfile::tempdir().unwrap(), FrailDisk::default());
+    let store = disk.store(dir.path());
+    store.journal().intend(&intent(0)).unwrap();
+    disk.failing.store(true, Ordering::SeqCst);
+    store.journal().intend(&intent(1)).unwrap();
+    until("a refusal", || !store.state().ready);
+    let refused = store.journal().intend(&intent(2)).unwrap_err();
+    assert!(refused.why.contains("flushed") && refused.why.contains("the medium is gone"), "{refused}");
+    store.journal().settle(&served(0)).unwrap();
+    disk.failing.store(false, Ordering::SeqCst);
+    until("a clear state", || store.state().ready);
+    store.journal().settle(&served(1)).unwrap();
+    store.journal().intend(&intent(2)).unwrap();
+    store.flush().unwrap();
+    assert_eq!(count(dir.path()), 2);
+}
+
+#[test]
 fn an_open_request_whose_segment_goes_is_carried_and_settled_later_or_ends_unknown() {
-    let (dir, disk) = (tempfile::tempdir().unwrap(), Disk::default());
+    let (dir, disk) = (tempfile::tempdir().unwrap(), FrailDisk::default());
     let store = disk.store(dir.path());
     store.journal().intend(&intent(0)).unwrap();
     store.journal().intend(&intent(1)).unwrap();
@@ -114,7 +141,7 @@ fn an_open_request_whose_segment_goes_is_carried_and_settled_later_or_ends_unkno
 
 #[test]
 fn a_row_too_long_for_a_record_loses_words_and_not_its_place() {
-    let (dir, disk) = (tempfile::tempdir().unwrap(), Disk::default());
+    let (dir, disk) = (tempfile::tempdir().unwrap(), FrailDisk::default());
     let store = disk.store(dir.path());
     let mut row = served(1);
     row.asked.model = "é".repeat(100_000).into();
@@ -131,7 +158,7 @@ fn a_row_too_long_for_a_record_loses_words_and_not_its_place() {
 
 #[test]
 fn a_database_that_takes_no_rows_is_named_and_caught_up_with() {
-    let (dir, disk) = (tempfile::tempdir().unwrap(), Disk::default());
+    let (dir, disk) = (tempfile::tempdir().unwrap(), FrailDisk::default());
     let store = disk.store(dir.path());
     store.journal().settle(&served(0)).unwrap();
     store.flush().unwrap();
@@ -170,18 +197,17 @@ proptest! {
     fn whatever_happens_a_request_with_an_intent_can_be_settled(
         steps in prop::collection::vec((0u8..8, 0u64..400, 0usize..1800), 200..1500),
     ) {
-        let (dir, disk) = (tempfile::tempdir().unwrap(), Disk::default());
+        let (dir, disk) = (tempfile::tempdir().unwrap(), FrailDisk::default());
         let store = disk.store(dir.path());
         let (mut open, mut settled) = (std::collections::BTreeSet::new(), std::collections::BTreeSet::new());
         for (what, n, words) in steps {
             match what {
                 0 => disk.set_full(true),
                 1 => disk.set_full(false),
-                2..=4 if !settled.contains(&n) => {
-                    if store.journal().intend(&intent(n)).is_ok() {
-                        open.insert(n);
-                    }
+                2..=4 if !settled.contains(&n) && store.journal().intend(&intent(n)).is_ok() => {
+                    open.insert(n);
                 }
+                2..=4 => {}
                 _ if open.remove(&n) => {
                     let mut row = served(n);
                     row.attempts[0].detail = Some("x".repeat(words).into());

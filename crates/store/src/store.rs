@@ -3,7 +3,7 @@
 use crate::damage::Recovery;
 use crate::feeder::Feeder;
 use crate::journal::keeper::Keeper;
-use crate::journal::segment::{self, Allocate};
+use crate::journal::segment::{self, Disk, SystemDisk};
 use crate::journal::{Journal, JournalState};
 use crate::keys::KeyRing;
 use crate::lock::Lock;
@@ -96,13 +96,13 @@ struct Progress {
 impl Store {
     /// Takes the directory (made if missing), brings what an earlier process left into the ledger, and starts.
     pub fn open(data_dir: &Path, options: &Options) -> Result<Store, StoreError> {
-        Store::open_with(data_dir, options, segment::system_allocate())
+        Store::open_on(data_dir, options, Arc::new(SystemDisk))
     }
 
-    pub(crate) fn open_with(
+    pub(crate) fn open_on(
         data_dir: &Path,
         options: &Options,
-        allocate: Allocate,
+        disk: Arc<dyn Disk>,
     ) -> Result<Store, StoreError> {
         fs::DirBuilder::new()
             .recursive(true)
@@ -115,7 +115,7 @@ impl Store {
         let (recovery, first) = recovery::recover(data_dir, &mut feeder)?;
         let bytes = options.segment_bytes.max(LEAST_SEGMENT).next_multiple_of(8);
         let directory = segment::directory(data_dir);
-        let make = |sequence| segment::create(&directory, sequence, bytes, &allocate);
+        let make = |sequence| segment::create(&directory, sequence, bytes, &*disk);
         let (active, ready) = (make(first)?, [make(first + 1)?].into());
         let journal =
             Arc::new(Journal::new(directory.clone(), bytes, options.max_segments.max(4), active, ready));
@@ -141,7 +141,7 @@ impl Store {
         let keeper = Keeper {
             journal: journal.clone(),
             stop,
-            allocate,
+            disk,
             flush_every: options.flush_every,
             appended: Box::new(move || woken.unpark()),
         };

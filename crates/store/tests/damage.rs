@@ -31,7 +31,7 @@ fn options() -> Options {
 }
 
 fn remains() -> Remains {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let store = Store::open(dir.path(), &options()).unwrap();
     for n in 0..10 {
         store.journal().intend(&intent(n)).unwrap();
@@ -57,7 +57,7 @@ fn remains() -> Remains {
 
 /// Puts `bytes` in place of the segment, in a fresh copy of the directory, and opens it twice.
 fn recover(remains: &Remains, bytes: &[u8]) -> (Recovery, Vec<RequestRow>) {
-    let copy = tempfile::tempdir().unwrap();
+    let copy = scratch();
     copy_into(remains.dir.path(), copy.path());
     let segment = copy.path().join(remains.segment.strip_prefix(remains.dir.path()).unwrap());
     fs::write(segment, bytes).unwrap();
@@ -74,6 +74,11 @@ fn recover(remains: &Remains, bytes: &[u8]) -> (Recovery, Vec<RequestRow>) {
     assert_eq!(again.recovered(), &Recovery::default(), "nothing is left to recover");
     assert_eq!(all(copy.path()), rows);
     (recovery, rows)
+}
+
+/// In memory where there is such a place: thousands of recoveries flush a lot.
+fn scratch() -> TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
 
 fn copy_into(from: &Path, to: &Path) {
@@ -197,6 +202,19 @@ fn a_segment_without_a_readable_header_is_put_aside() {
 }
 
 #[test]
+fn a_journal_of_another_version_is_left_alone_and_named() {
+    let remains = remains();
+    let mut bytes = remains.bytes.clone();
+    bytes[20] = 99;
+    let sum = crc32fast::hash(&bytes[..24]);
+    bytes[24..28].copy_from_slice(&sum.to_le_bytes());
+    fs::write(&remains.segment, &bytes).unwrap();
+    let refused = Store::open(remains.dir.path(), &options()).err().unwrap().to_string();
+    assert!(refused.contains("another version") && refused.contains(".seg"), "{refused}");
+    assert_eq!(fs::read(&remains.segment).unwrap(), bytes);
+}
+
+#[test]
 fn a_record_that_a_client_wrote_into_its_own_field_is_not_believed() {
     let remains = remains();
     // The whole of another segment's record stands where the last record broke off: the salt gives it away.
@@ -214,7 +232,7 @@ fn a_record_that_a_client_wrote_into_its_own_field_is_not_believed() {
 #[test]
 fn feeding_the_same_journal_again_writes_nothing_twice() {
     let remains = remains();
-    let copy = tempfile::tempdir().unwrap();
+    let copy = scratch();
     copy_into(remains.dir.path(), copy.path());
     drop(Store::open(copy.path(), &options()).unwrap());
     let rows = all(copy.path());
@@ -229,7 +247,7 @@ fn feeding_the_same_journal_again_writes_nothing_twice() {
 #[test]
 fn a_ledger_restored_from_before_takes_the_journal_again() {
     let remains = remains();
-    let copy = tempfile::tempdir().unwrap();
+    let copy = scratch();
     copy_into(remains.dir.path(), copy.path());
     fs::remove_file(copy.path().join("ledger.db")).unwrap();
     drop(Store::open(copy.path(), &options()).unwrap());

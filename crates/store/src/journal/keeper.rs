@@ -3,7 +3,7 @@
 //! It sleeps until an append wakes it, so an idle program has no timer here.
 
 use super::Journal;
-use super::segment::{self, Allocate, Segment};
+use super::segment::{self, Disk, Segment};
 use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,7 +19,7 @@ const MAPPED: u64 = 1024 * 1024;
 pub(crate) struct Keeper {
     pub(crate) journal: Arc<Journal>,
     pub(crate) stop: Arc<AtomicBool>,
-    pub(crate) allocate: Allocate,
+    pub(crate) disk: Arc<dyn Disk>,
     pub(crate) flush_every: Duration,
     /// Called when there is something to feed.
     pub(crate) appended: Box<dyn Fn() + Send>,
@@ -95,7 +95,7 @@ impl Keeper {
 
     fn make(&self, sequence: u64) -> Result<Segment, String> {
         let Journal { directory, segment_bytes, .. } = &*self.journal;
-        segment::create(directory, sequence, *segment_bytes, &self.allocate)
+        segment::create(directory, sequence, *segment_bytes, &*self.disk)
             .map_err(|e| format!("{e}; it serves again by itself"))
     }
 
@@ -109,7 +109,7 @@ impl Keeper {
                 unflushed.map(|s| s.file.clone()).chain([writer.active.file.clone()]).collect();
             (files, writer.active.sequence)
         };
-        let failure = files.iter().find_map(|file| file.sync_data().err());
+        let failure = files.iter().find_map(|file| self.disk.flush(file).err());
         let mut writer = self.journal.lock();
         let Some(error) = failure else {
             writer.flushed_from = upto;

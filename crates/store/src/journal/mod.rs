@@ -122,7 +122,8 @@ impl Journal {
     pub fn state(&self) -> JournalState {
         let writer = self.lock();
         let room = writer.room(self.longest());
-        let refused = writer.trouble.flushing.is_some() || room < writer.open.reserved() + GROWTH;
+        // An intent of common size, and what is kept for its settlement.
+        let refused = writer.trouble.flushing.is_some() || room < writer.open.reserved() + 2 * GROWTH;
         JournalState {
             ready: !refused,
             why: (refused || writer.trouble.any()).then(|| writer.why(self.max_segments)),

@@ -18,13 +18,23 @@ const MAGIC: [u8; 8] = *b"pm-jrnl\n";
 /// Changes with the bytes of a row; see `layout` in the tests.
 const LAYOUT: u32 = 1;
 
-/// Allocates disk for a new segment; replaced by tests that need a full disk.
-pub(crate) type Allocate = Arc<dyn Fn(&File, u64) -> io::Result<()> + Send + Sync>;
+/// What a disk can refuse. Tests put one in its place that does.
+pub(crate) trait Disk: Send + Sync {
+    /// Sets `len` bytes aside for `file`.
+    fn allocate(&self, file: &File, len: u64) -> io::Result<()> {
+        mapping::allocate(file, len)
+    }
 
-/// The system's own allocation.
-pub(crate) fn system_allocate() -> Allocate {
-    Arc::new(mapping::allocate)
+    /// Makes what was written to `file` safe from a power cut.
+    fn flush(&self, file: &File) -> io::Result<()> {
+        file.sync_data()
+    }
 }
+
+/// The machine's own.
+pub(crate) struct SystemDisk;
+
+impl Disk for SystemDisk {}
 
 /// Where segments live in a data directory.
 pub(crate) fn directory(data_dir: &Path) -> PathBuf {
@@ -67,7 +77,7 @@ pub(crate) fn create(
     directory: &Path,
     sequence: u64,
     len: u64,
-    allocate: &Allocate,
+    disk: &dyn Disk,
 ) -> Result<Segment, StoreError> {
     let unborn = directory.join(format!("{sequence:016x}.new"));
     let made = (|| {
@@ -78,7 +88,7 @@ pub(crate) fn create(
             .truncate(true)
             .mode(0o600)
             .open(&unborn)?;
-        allocate(&file, len)?;
+        disk.allocate(&file, len)?;
         let salt = random_salt()?;
         file.write_all(&header(sequence, salt))?;
         file.sync_all()?;
