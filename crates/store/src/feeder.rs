@@ -10,39 +10,27 @@ use crate::StoreError;
 use crate::damage::Damage;
 use crate::journal::open::ById;
 use crate::journal::record::{self, Kind};
-use crate::journal::segment::{self, Beyond, Reader, START, Source, Step};
-use crate::ledger::names::Names;
-use crate::ledger::row::{self, Standing};
-use crate::ledger::schema;
+use crate::journal::segment::{self, Beyond, Place, Reader, START, Source, Step};
+use crate::ledger::write::LedgerWriter;
 use model::{End, RequestId, RequestRow};
-use rusqlite::{Connection, params};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A place in the journal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Place {
-    pub(crate) segment: u64,
-    pub(crate) at: u64,
-}
-
-/// The one writer of `ledger.db`.
+/// Reads the journal, writes the ledger.
 pub(crate) struct Feeder {
-    db: Connection,
-    path: PathBuf,
+    ledger: LedgerWriter,
     journal: PathBuf,
-    names: Names,
     /// Up to here everything is in the database.
     cursor: Place,
     /// Where the last intent of every open request stands.
     open: ById<Place>,
-    /// Requests with a row in `open_requests`.
+    /// Requests whose intents the database keeps.
     carried: ById<()>,
     batch_rows: usize,
     window: Vec<u8>,
-    scratch: Vec<u8>,
     tally: Tally,
+    /// Segments in which something could not be read.
     damaged: BTreeSet<u64>,
 }
 
@@ -69,25 +57,15 @@ struct Batch {
 
 impl Feeder {
     pub(crate) fn open(data_dir: &Path, batch_rows: usize) -> Result<Feeder, StoreError> {
-        let path = schema::path(data_dir);
-        let db = crate::sqlite::open(&path, schema::STEPS)?;
-        let fail = |e| StoreError::db("read the journal's place", &path)(e);
-        // A checkpoint copies and flushes every changed page: rarely is cheaper. The WAL stays around 16 MiB.
-        db.pragma_update(None, "wal_autocheckpoint", 4096).map_err(fail)?;
-        db.set_prepared_statement_cache_capacity(32);
-        let cursor = cursor(&db).map_err(fail)?;
-        let carried = carried(&db).map_err(fail)?.into_iter().map(|(id, _)| (id, ())).collect();
+        let ledger = LedgerWriter::open(data_dir)?;
         Ok(Feeder {
-            db,
-            path,
+            cursor: ledger.cursor()?,
+            carried: ledger.carried()?.into_iter().map(|(id, _)| (id, ())).collect(),
+            ledger,
             journal: segment::directory(data_dir),
-            names: Names::default(),
-            cursor,
             open: ById::default(),
-            carried,
             batch_rows,
             window: Vec::new(),
-            scratch: Vec::new(),
             tally: Tally::default(),
             damaged: BTreeSet::new(),
         })
@@ -138,17 +116,10 @@ impl Feeder {
         let done =
             sources.iter().try_for_each(|source| self.feed_segment(source, torn == Some(source.sequence)));
         if done.is_err() {
-            self.undo();
+            // What was read is read again: intents and settlements noted in memory are noted once more, to no harm.
+            self.ledger.roll_back();
         }
         done
-    }
-
-    fn undo(&mut self) {
-        self.names.forget();
-        if !self.db.is_autocommit() {
-            // What was read is read again: intents and settlements noted in memory are noted once more, to no harm.
-            let _ = self.db.execute_batch("ROLLBACK");
-        }
     }
 
     fn feed_segment(&mut self, source: &Source, may_be_torn: bool) -> Result<(), StoreError> {
@@ -178,12 +149,9 @@ impl Feeder {
             match reader.step().map_err(reading(&path))? {
                 Step::Record { at, next, body } => {
                     if batch.records == 0 {
-                        self.run("BEGIN IMMEDIATE")?;
+                        self.ledger.begin()?;
                     }
-                    let taken = self
-                        .take(body, Place { segment, at }, &mut batch)
-                        .map_err(StoreError::db("write rows", &self.path))?;
-                    if !taken {
+                    if !self.take(body, Place { segment, at }, &mut batch)? {
                         self.damaged(source, at, next, "a whole record that this program cannot read");
                     }
                     batch.records += 1;
@@ -212,7 +180,7 @@ impl Feeder {
     }
 
     /// Takes one record into the running transaction. False if it is of no kind or form that this program knows.
-    fn take(&mut self, body: &[u8], place: Place, batch: &mut Batch) -> rusqlite::Result<bool> {
+    fn take(&mut self, body: &[u8], place: Place, batch: &mut Batch) -> Result<bool, StoreError> {
         let Some(body) = record::split(body) else { return Ok(false) };
         if body.kind == Kind::Intent {
             self.open.insert(body.id, place);
@@ -221,19 +189,16 @@ impl Feeder {
         let Some(row) = record::read(body.row) else { return Ok(false) };
         self.open.remove(&body.id);
         if self.carried.contains_key(&body.id) {
-            self.db
-                .prepare_cached("DELETE FROM open_requests WHERE request_id = ?1")?
-                .execute([body.id.0.to_be_bytes()])?;
+            self.ledger.land(body.id)?;
             batch.landed.push(body.id);
         }
-        row::insert(&self.db, &mut self.names, &mut self.scratch, &row, Standing::Settled)?;
+        self.ledger.settle(&row)?;
         batch.rows += 1;
         Ok(true)
     }
 
     fn commit(&mut self, batch: &mut Batch) -> Result<(), StoreError> {
-        self.store_cursor(batch.upto)?;
-        self.run("COMMIT")?;
+        self.ledger.commit(batch.upto)?;
         self.cursor = batch.upto;
         self.tally.records += std::mem::take(&mut batch.records);
         self.tally.rows += std::mem::take(&mut batch.rows);
@@ -243,52 +208,27 @@ impl Feeder {
         Ok(())
     }
 
-    fn store_cursor(&self, to: Place) -> Result<(), StoreError> {
-        self.db
-            .prepare_cached("UPDATE journal_cursor SET segment = ?1, at = ?2")
-            .and_then(|mut s| s.execute(params![to.segment.cast_signed(), to.at.cast_signed()]))
-            .map_err(StoreError::db("store the journal's place", &self.path))?;
-        Ok(())
-    }
-
     /// Removes segments that were read to their end, after making sure that nothing of them is needed any more.
     pub(crate) fn retire(&mut self, sources: &[Source]) -> Result<(), StoreError> {
         if sources.is_empty() {
             return Ok(());
         }
-        let carry = self.durably(|feeder| feeder.carry(sources))?;
-        self.carried.extend(carry.into_iter().map(|id| (id, ())));
+        let cursor = self.cursor;
+        let carry = self.durably(cursor, |feeder| {
+            let rows = feeder.open_in(sources)?;
+            rows.iter().try_for_each(|(id, row)| feeder.ledger.carry(*id, row))?;
+            Ok(rows)
+        })?;
+        self.carried.extend(carry.into_iter().map(|(id, _)| (id, ())));
         sources.iter().try_for_each(|source| self.remove(source.sequence))
-    }
-
-    /// Copies the last intents that stand in `sources` into the database.
-    fn carry(&mut self, sources: &[Source]) -> Result<Vec<RequestId>, StoreError> {
-        let mut carried = Vec::new();
-        for (id, place) in &self.open {
-            let Some(source) = sources.iter().find(|s| s.sequence == place.segment) else { continue };
-            let Some(row) = self.intent_at(source, *place)? else { continue };
-            self.db
-                .prepare_cached("INSERT OR REPLACE INTO open_requests (request_id, row) VALUES (?1, ?2)")
-                .and_then(|mut s| s.execute(params![id.0.to_be_bytes(), row]))
-                .map_err(StoreError::db("carry open requests", &self.path))?;
-            carried.push(*id);
-        }
-        self.store_cursor(self.cursor)?;
-        Ok(carried)
-    }
-
-    /// The bytes of the row of an intent.
-    fn intent_at(&self, source: &Source, place: Place) -> Result<Option<Vec<u8>>, StoreError> {
-        let path = segment::path(&self.journal, source.sequence);
-        let body = Reader::record_at(source, place.at).map_err(reading(&path))?;
-        Ok(body.and_then(|body| Some(record::split(&body)?.row.to_vec())))
     }
 
     /// Ends what a dead process left: requests still open become rows with the end `unknown`. Then `sources`, all there
     /// are, are removed and the cursor stands at `next`. Returns the number of those rows.
     pub(crate) fn conclude(&mut self, sources: &[Source], next: u64) -> Result<u64, StoreError> {
-        let unknown = self.durably(|feeder| feeder.settle_unknown(sources, next))?;
-        self.cursor = Place { segment: next, at: START };
+        let next = Place { segment: next, at: START };
+        let unknown = self.durably(next, |feeder| feeder.settle_unknown(sources))?;
+        self.cursor = next;
         self.open.clear();
         self.carried.clear();
         self.tally.records = 0;
@@ -296,47 +236,50 @@ impl Feeder {
         Ok(unknown)
     }
 
-    fn settle_unknown(&mut self, sources: &[Source], next: u64) -> Result<u64, StoreError> {
-        let mut rows: Vec<(RequestId, Vec<u8>)> = Vec::new();
-        for (id, place) in &self.open {
-            if let Some(source) = sources.iter().find(|s| s.sequence == place.segment)
-                && let Some(row) = self.intent_at(source, *place)?
-            {
-                rows.push((*id, row));
-            }
+    fn settle_unknown(&mut self, sources: &[Source]) -> Result<u64, StoreError> {
+        let mut rows = self.open_in(sources)?;
+        let carried = self.ledger.carried()?;
+        for (id, _) in &carried {
+            self.ledger.land(*id)?;
         }
-        let fail = |e| StoreError::db("settle what a crash left open", &self.path)(e);
-        let carried = carried(&self.db).map_err(fail)?;
         rows.extend(carried.into_iter().filter(|(id, _)| !self.open.contains_key(id)));
         rows.sort_unstable_by_key(|(id, _)| *id);
         let mut unknown = 0;
         for (_, row) in &rows {
             let Some(row) = record::read(row) else { continue };
-            let row = RequestRow { end: End::Unknown, ..row };
-            let fresh = row::insert(&self.db, &mut self.names, &mut self.scratch, &row, Standing::Unknown)
-                .map_err(fail)?;
-            unknown += u64::from(fresh);
+            unknown += u64::from(self.ledger.unknown(&RequestRow { end: End::Unknown, ..row })?);
         }
-        self.db.execute("DELETE FROM open_requests", []).map_err(fail)?;
-        self.store_cursor(Place { segment: next, at: START })?;
         Ok(unknown)
+    }
+
+    /// The open requests whose last intents stand in `sources`, with the bytes of their rows.
+    fn open_in(&self, sources: &[Source]) -> Result<Vec<(RequestId, Vec<u8>)>, StoreError> {
+        let mut rows = Vec::new();
+        for (id, place) in &self.open {
+            let Some(source) = sources.iter().find(|s| s.sequence == place.segment) else { continue };
+            let path = segment::path(&self.journal, source.sequence);
+            let body = Reader::record_at(source, place.at).map_err(reading(&path))?;
+            rows.extend(body.as_deref().and_then(record::split).map(|body| (*id, body.row.to_vec())));
+        }
+        Ok(rows)
     }
 
     /// Runs `change` in a transaction whose commit is on the disk when this returns, with every commit before it.
     fn durably<T>(
         &mut self,
+        cursor: Place,
         change: impl FnOnce(&mut Feeder) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        self.run("PRAGMA synchronous = FULL")?;
-        let done = self.run("BEGIN IMMEDIATE").and_then(|()| {
+        self.ledger.flush_commits(true)?;
+        let done = self.ledger.begin().and_then(|()| {
             let done = change(self)?;
-            self.run("COMMIT")?;
+            self.ledger.commit(cursor)?;
             Ok(done)
         });
         if done.is_err() {
-            self.undo();
+            self.ledger.roll_back();
         }
-        self.run("PRAGMA synchronous = NORMAL")?;
+        self.ledger.flush_commits(false)?;
         done
     }
 
@@ -367,33 +310,12 @@ impl Feeder {
         }
     }
 
-    fn run(&self, sql: &'static str) -> Result<(), StoreError> {
-        self.db.execute_batch(sql).map_err(StoreError::db("write rows", &self.path))
-    }
-
-    /// Moves everything into the main file, so that an orderly end leaves one file.
+    /// Moves everything into the ledger's main file.
     pub(crate) fn checkpoint(&self) -> Result<(), StoreError> {
-        self.db
-            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
-            .map_err(StoreError::db("checkpoint", &self.path))
+        self.ledger.checkpoint()
     }
 }
 
 fn reading(path: &Path) -> impl FnOnce(std::io::Error) -> StoreError + '_ {
     StoreError::io("read the journal segment", path)
-}
-
-/// How far the database has read the journal.
-pub(crate) fn cursor(db: &Connection) -> rusqlite::Result<Place> {
-    db.prepare_cached("SELECT segment, at FROM journal_cursor")?.query_row([], |row| {
-        let (segment, at): (i64, i64) = (row.get(0)?, row.get(1)?);
-        Ok(Place { segment: segment.cast_unsigned(), at: at.cast_unsigned().max(START) })
-    })
-}
-
-/// Open requests whose intents were carried into the database.
-pub(crate) fn carried(db: &Connection) -> rusqlite::Result<Vec<(RequestId, Vec<u8>)>> {
-    db.prepare_cached("SELECT request_id, row FROM open_requests")?
-        .query_map([], |row| Ok((RequestId(u128::from_be_bytes(row.get(0)?)), row.get(1)?)))?
-        .collect()
 }

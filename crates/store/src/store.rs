@@ -184,7 +184,7 @@ impl Store {
         self.shared.feed()
     }
 
-    /// Ends in order: everything settled is in the ledger, which is one file again.
+    /// Ends in order, once every request is settled: the journal takes nothing more, everything settled is in the ledger, which is one file again.
     pub fn close(mut self) -> Result<(), StoreError> {
         self.stop();
         self.shared.feed()?;
@@ -192,6 +192,7 @@ impl Store {
     }
 
     fn stop(&mut self) {
+        self.journal.close();
         self.shared.stop.store(true, Ordering::Release);
         for thread in self.threads.drain(..) {
             thread.thread().unpark();

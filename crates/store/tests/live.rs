@@ -63,7 +63,10 @@ fn eight_writers_and_a_feeder_lose_and_double_nothing() {
     let state = store.state();
     assert_eq!((state.lag_records, state.open_requests, state.fed_rows_total), (0, 0, 8 * EACH));
     assert!(state.segments <= 4, "read segments are removed: {}", state.segments);
+    let journal = store.journal().clone();
     store.close().unwrap();
+    let refused = journal.intend(&intent(8 * EACH)).unwrap_err();
+    assert!(refused.why.contains("closed"), "{refused}");
     assert!(!dir.path().join("ledger.db-wal").exists(), "one file is left");
     assert_eq!(ids(dir.path()), (0..8 * EACH).map(id).collect::<Vec<_>>());
 }

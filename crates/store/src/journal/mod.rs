@@ -50,6 +50,8 @@ struct Writer {
     next_sequence: u64,
     appended: u64,
     dirty: bool,
+    /// Nobody reads what would be appended.
+    closed: bool,
     /// The oldest segment that may hold data no flush has covered.
     flushed_from: u64,
     trouble: Trouble,
@@ -99,6 +101,7 @@ impl Journal {
             next_sequence,
             appended: 0,
             dirty: false,
+            closed: false,
             flushed_from: 0,
             trouble: Trouble::default(),
         };
@@ -123,7 +126,8 @@ impl Journal {
         let writer = self.lock();
         let room = writer.room(self.longest());
         // An intent of common size, and what is kept for its settlement.
-        let refused = writer.trouble.flushing.is_some() || room < writer.open.reserved() + 2 * GROWTH;
+        let refused =
+            writer.closed || writer.trouble.flushing.is_some() || room < writer.open.reserved() + 2 * GROWTH;
         JournalState {
             ready: !refused,
             why: (refused || writer.trouble.any()).then(|| writer.why(self.max_segments)),
@@ -157,7 +161,12 @@ impl Journal {
         result
     }
 
-    pub(crate) fn wake_keeper(&self) {
+    /// Refuses everything from here on: the lock that keeps other processes away is about to go.
+    pub(crate) fn close(&self) {
+        self.lock().closed = true;
+    }
+
+    fn wake_keeper(&self) {
         if let Some(keeper) = self.keeper.get() {
             keeper.unpark();
         }
@@ -197,6 +206,9 @@ impl Writer {
         longest: usize,
         max_segments: usize,
     ) -> Result<(), NotDurable> {
+        if self.closed {
+            return Err(self.refusal(max_segments));
+        }
         let kept = self.open.kept_for(row.request_id);
         let promised = kind == Kind::Settlement && kept.is_some();
         if !promised && self.trouble.flushing.is_some() {
@@ -291,6 +303,9 @@ impl Writer {
     }
 
     fn why(&self, max_segments: usize) -> String {
+        if self.closed {
+            return "the store is closed, the server is stopping".to_owned();
+        }
         if let Some(why) = &self.trouble.flushing {
             return why.clone();
         }

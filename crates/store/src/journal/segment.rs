@@ -18,6 +18,13 @@ const MAGIC: [u8; 8] = *b"pm-jrnl\n";
 /// Changes with the bytes of a row; see `layout` in the tests.
 const LAYOUT: u32 = 1;
 
+/// A place in the journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    pub(crate) segment: u64,
+    pub(crate) at: u64,
+}
+
 /// What a disk can refuse. Tests put one in its place that does.
 pub(crate) trait Disk: Send + Sync {
     /// Sets `len` bytes aside for `file`.

@@ -5,10 +5,10 @@
 //! the tail. A segment that is needed and was missed (made and removed in between) shows as a gap, and the looks are
 //! taken again.
 
+use super::write;
 use crate::StoreError;
-use crate::feeder::{self, Place};
 use crate::journal::record::{self, Kind};
-use crate::journal::segment::{self, Beyond, Reader, START, Source, Step};
+use crate::journal::segment::{self, Beyond, Place, Reader, START, Source, Step};
 use crate::lock::Lock;
 use model::{End, RequestId, RequestRow};
 use rusqlite::Connection;
@@ -43,7 +43,7 @@ impl Tail {
             let mut sources = BTreeMap::new();
             open_all(&directory, &mut sources)?;
             let look = db.unchecked_transaction().and_then(|look| {
-                let found = (feeder::cursor(db)?, feeder::carried(db)?);
+                let found = (write::cursor(db)?, write::carried(db)?);
                 look.commit()?;
                 Ok(found)
             });
