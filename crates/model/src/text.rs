@@ -47,7 +47,9 @@ impl<'a> Text<'a> {
 
     /// Characters up to white space only.
     pub fn is_blank(&self) -> bool {
-        self.decode().trim().is_empty()
+        // Most texts begin with a letter; only those that do not are worth decoding.
+        let ordinary = |b: &u8| b.is_ascii_graphic() && *b != b'\\';
+        !self.0.as_bytes().first().is_some_and(ordinary) && self.decode().trim().is_empty()
     }
 
     /// Appends another text.

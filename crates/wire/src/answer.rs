@@ -55,7 +55,7 @@ fn judge(peek: &Peek<'_>) -> Result<Stop, Failure> {
     if peek.other {
         return Ok(Stop::EndTurn);
     }
-    let stop = peek.stop.unwrap_or(Stop::Other);
+    let stop = Peek::honest(peek.stop.unwrap_or(Stop::Other), peek.call, peek.refusal);
     if !peek.content && empty_is_failure(stop) {
         return Err(empty());
     }

@@ -29,6 +29,7 @@ pub mod send;
 pub mod sse;
 pub mod stream;
 mod unread;
+mod unseal;
 
 pub use answer::{Relayed, answer};
 pub use classify::classify;

@@ -5,7 +5,8 @@
 
 use model::{Dialect, Text};
 
-const TAG: &str = "pm1.";
+/// How every tagged seal begins.
+pub(crate) const TAG: &str = "pm1.";
 
 /// The prefix that a signature of `issued_by` gets before a client of `client` may hold it.
 pub(crate) fn tag(client: Dialect, issued_by: Dialect) -> String {

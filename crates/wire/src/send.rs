@@ -79,8 +79,8 @@ pub fn outgoing(
 ) -> Result<Outgoing, Uncarried> {
     let theirs = language(provider_dialect).ok_or_else(|| Uncarried::dialect(provider_dialect))?;
     let same = client == provider_dialect;
-    let body = if same && !glance.foreign_seals {
-        spliced(client, row, model, body, glance)
+    let body = if same {
+        spliced(client, row, model, body, glance)?
     } else {
         let target = Target { row, model, operation };
         SmallVec::from_iter([Bytes::from(translated(client, theirs, target, body)?)])
@@ -96,14 +96,29 @@ fn spliced(
     model: &str,
     body: &Bytes,
     glance: &Glance<'_>,
-) -> SmallVec<[Bytes; 3]> {
+) -> Result<SmallVec<[Bytes; 3]>, Uncarried> {
     let mut middle = Out::with_capacity(model.len() + 48);
     middle.plain(model);
     if client == Dialect::OpenAi && adds_usage(row, glance) {
         middle.key("stream_options").object().key("include_usage").bool(true).end_object();
     }
-    let at = &glance.model_at;
-    SmallVec::from_buf([body.slice(..at.start), Bytes::from(middle.finish()), body.slice(at.end..)])
+    let (at, middle) = (glance.model_at.clone(), Bytes::from(middle.finish()));
+    if !glance.foreign_seals {
+        return Ok(SmallVec::from_buf([body.slice(..at.start), middle, body.slice(at.end..)]));
+    }
+    let broken = |fault: crate::json::Fault| Uncarried::new("the body", fault.what);
+    let text = crate::json::text(body).map_err(broken)?;
+    let mut edits = crate::unseal::replacements(client, text).map_err(broken)?;
+    edits.push((at, middle));
+    edits.sort_by_key(|(range, _)| range.start);
+    let (mut pieces, mut from) = (SmallVec::new(), 0);
+    for (range, replacement) in edits {
+        pieces.push(body.slice(from..range.start));
+        pieces.push(replacement);
+        from = range.end;
+    }
+    pieces.push(body.slice(from..));
+    Ok(pieces)
 }
 
 /// Whether the gateway asks for the usage of a stream on its own account.

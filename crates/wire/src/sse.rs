@@ -130,27 +130,31 @@ pub struct Fields<'a> {
     pub event: &'a [u8],
     /// Its data, lines joined by line feeds; `None` where it has no data line.
     pub data: Option<Cow<'a, [u8]>>,
+    /// Where the data begins in the frame, while it is one line.
+    pub data_at: usize,
     /// Whether every line is a comment or a field of an event stream. HTML and JSON have lines that are neither.
     pub regular: bool,
 }
 
 /// Reads a frame's lines.
 pub fn fields(frame: &[u8]) -> Fields<'_> {
-    let mut fields = Fields { event: b"", data: None, regular: true };
-    let mut rest = frame.strip_prefix(b"\xef\xbb\xbf").unwrap_or(frame);
-    while !rest.is_empty() {
-        let end = memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
-        let line = &rest[..end];
-        rest = &rest[(end + 1).min(rest.len())..];
+    let mut fields = Fields { event: b"", data: None, data_at: 0, regular: true };
+    let mut next = if frame.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+    while next < frame.len() {
+        let start = next;
+        let end = memchr2(b'\n', b'\r', &frame[start..]).map_or(frame.len(), |length| start + length);
+        next = end + 1;
+        let line = &frame[start..end];
         if line.is_empty() || line[0] == b':' {
             continue;
         }
         let colon = memchr::memchr(b':', &line[..line.len().min(8)]).unwrap_or(line.len());
-        let value = line.get(colon + 1..).unwrap_or(b"");
-        let value = value.strip_prefix(b" ").unwrap_or(value);
+        let after = (colon + 1).min(line.len());
+        let from = if line[after..].starts_with(b" ") { after + 1 } else { after };
+        let value = &line[from..];
         match &line[..colon] {
             b"data" => match &mut fields.data {
-                None => fields.data = Some(Cow::Borrowed(value)),
+                None => (fields.data, fields.data_at) = (Some(Cow::Borrowed(value)), start + from),
                 Some(data) => {
                     let data = data.to_mut();
                     data.push(b'\n');

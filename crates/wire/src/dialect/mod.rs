@@ -30,6 +30,10 @@ pub struct Frame<'a> {
 pub struct Peek<'a> {
     /// Words, thinking, a refusal or a tool call stand in it.
     pub content: bool,
+    /// A tool call stands in it.
+    pub call: bool,
+    /// Words that decline stand in it.
+    pub refusal: bool,
     /// Why the model stopped, where it says so.
     pub stop: Option<Stop>,
     /// The vendor's words beside the stop: an explanation of a refusal, or the reason's own name.
@@ -48,6 +52,17 @@ pub struct Peek<'a> {
     pub usage_only: bool,
     /// It is an answer of another operation (vectors, a token count), with no stop to judge.
     pub other: bool,
+}
+
+impl Peek<'_> {
+    /// Some vendors end calls and refusals with the reason of a normal end; neither is one.
+    pub fn honest(stop: Stop, call: bool, refusal: bool) -> Stop {
+        match stop {
+            Stop::EndTurn if refusal => Stop::Refusal,
+            Stop::EndTurn if call => Stop::ToolUse,
+            stop => stop,
+        }
+    }
 }
 
 /// A target as a writer needs it.

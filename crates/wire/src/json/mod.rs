@@ -5,6 +5,7 @@
 //! read the same bytes differently.
 
 mod read;
+mod run;
 mod write;
 
 pub use read::{Fault, Kind, MAX_DEPTH, Reader, text};

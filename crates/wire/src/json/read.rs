@@ -1,5 +1,6 @@
 //! The reader: a cursor over checked UTF-8.
 
+use super::run;
 use model::{Json, Text};
 use std::borrow::Cow;
 
@@ -358,7 +359,7 @@ impl<'a> Reader<'a> {
         let bytes = self.text.as_bytes();
         let mut at = from;
         loop {
-            at = plain_run(bytes, at);
+            at = run::end(bytes, at);
             match bytes.get(at) {
                 Some(b'"') => return Ok(at + 1),
                 Some(b'\\') => match bytes.get(at + 1) {
@@ -375,40 +376,4 @@ impl<'a> Reader<'a> {
 
 fn hex(digits: Option<&[u8]>) -> bool {
     digits.is_some_and(|d| d.iter().all(u8::is_ascii_hexdigit))
-}
-
-/// Whether a byte ends a run of ordinary string characters.
-#[inline(always)]
-const fn special(b: u8) -> bool {
-    b == b'"' || b == b'\\' || b < 0x20
-}
-
-/// The first special byte at or behind `at`.
-///
-/// Whole blocks are tested with arithmetic that the compiler turns into vector instructions; strings are most of
-/// every body, so this loop is most of `glance`.
-#[inline]
-fn plain_run(bytes: &[u8], mut at: usize) -> usize {
-    // Keys and short values end within a few bytes; the block test pays only beyond them.
-    let near = bytes.len().min(at + 16);
-    while at < near {
-        if special(bytes[at]) {
-            return at;
-        }
-        at += 1;
-    }
-    const BLOCK: usize = 32;
-    while let Some(block) = bytes.get(at..at + BLOCK) {
-        if block.iter().fold(false, |hit, b| hit | special(*b)) {
-            break;
-        }
-        at += BLOCK;
-    }
-    while let Some(b) = bytes.get(at) {
-        if special(*b) {
-            break;
-        }
-        at += 1;
-    }
-    at
 }

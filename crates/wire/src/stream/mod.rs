@@ -17,6 +17,7 @@ use crate::providers::Row;
 use crate::sse::{Splitter, TooLong};
 use bytes::Bytes;
 use model::{Dialect, Failure, FailureKind, Money, Stop, Usage};
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::ops::Range;
 
@@ -51,6 +52,8 @@ struct Tally {
     usage: Usage,
     stop: Option<Stop>,
     content: bool,
+    call: bool,
+    refusal: bool,
     end: bool,
     model: Option<String>,
 }
@@ -215,12 +218,7 @@ impl Relay {
         let read = Frame { event, data: text };
         let result = match &mut self.side {
             Side::Pass(pass) => {
-                let data_at = match data {
-                    std::borrow::Cow::Borrowed(data) => {
-                        Some(data.as_ptr() as usize - bytes.as_ptr() as usize)
-                    }
-                    std::borrow::Cow::Owned(_) => None,
-                };
+                let data_at = matches!(data, Cow::Borrowed(_)).then_some(fields.data_at);
                 let at = pass::At { frame, data: data_at };
                 pass.frame(theirs, read, at, &self.splitter, &mut self.tally, out)
             }

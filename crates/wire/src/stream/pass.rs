@@ -1,7 +1,7 @@
 //! Same dialect: frames go on as the bytes they are, neighbours as one slice; only the tail waits.
 
 use super::{Tally, Trouble};
-use crate::dialect::{Frame, Language};
+use crate::dialect::{Frame, Language, Peek};
 use crate::json::Out;
 use crate::sse::Splitter;
 use bytes::Bytes;
@@ -62,7 +62,10 @@ impl Pass {
             theirs.merge_usage(&mut tally.usage, usage);
         }
         // Some servers finish twice; the first reason is the answer's.
-        tally.stop = tally.stop.or(peek.stop);
+        tally.call |= peek.call;
+        tally.refusal |= peek.refusal;
+        let stop = peek.stop.map(|stop| Peek::honest(stop, tally.call, tally.refusal));
+        tally.stop = tally.stop.or(stop);
         tally.content |= peek.content;
         tally.end |= peek.end;
         if tally.model.is_none() {

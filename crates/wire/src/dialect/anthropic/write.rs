@@ -148,8 +148,10 @@ fn thinking(prompt: &Prompt<'_>, model: &str, limit: u64, out: &mut Out) -> Resu
         }
         Some(_) => true,
     };
-    if thinks && budgeted && !turns::may_think(prompt) {
-        // The model would refuse a turn of calls that does not begin with its own thinking; another vendor made it.
+    let forced = matches!(prompt.tool_choice, Some(ToolChoice::Any | ToolChoice::Named(_)));
+    if forced || (budgeted && !turns::may_think(prompt)) {
+        // The vendor refuses thinking before a forced call, and in a turn of calls that does not begin with its own
+        // thinking (another vendor made it). The call is what was asked for; the level only says how hard to try.
         thinks = false;
     }
     if thinks {
@@ -165,8 +167,8 @@ fn thinking(prompt: &Prompt<'_>, model: &str, limit: u64, out: &mut Out) -> Resu
             }
             Some(Reasoning::Budget(tokens)) => {
                 level = Some(match tokens {
-                    0..2_048 => Effort::Low,
-                    2_048..16_384 => Effort::Medium,
+                    0..=2_048 => Effort::Low,
+                    2_049..=8_192 => Effort::Medium,
                     _ => Effort::High,
                 });
                 out.plain("adaptive");

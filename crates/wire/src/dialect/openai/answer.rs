@@ -2,6 +2,7 @@
 
 use super::{parts, reasons, turns, usage};
 use crate::answer::malformed;
+use crate::dialect::Peek;
 use crate::json::{Kind, Out, Reader};
 use crate::unread::Unread;
 use model::{Answer, Failure, Part, Stop, Text, Timestamp, Usage};
@@ -23,16 +24,7 @@ pub(super) fn read(body: &str) -> Result<Answer<'_>, Failure> {
     })?;
     let calls = answer.parts.iter().any(|part| matches!(part, Part::ToolCall { .. }));
     let refused = answer.parts.iter().any(|part| matches!(part, Part::Refusal(_)));
-    if answer.stop == Stop::EndTurn {
-        // Some vendors end calls and refusals with `stop`; neither is a normal end of a turn.
-        answer.stop = if refused {
-            Stop::Refusal
-        } else if calls {
-            Stop::ToolUse
-        } else {
-            Stop::EndTurn
-        };
-    }
+    answer.stop = Peek::honest(answer.stop, calls, refused);
     Ok(answer)
 }
 

@@ -5,7 +5,7 @@
 
 use super::{reasons, usage};
 use crate::classify;
-use crate::dialect::{Decoder, Frame};
+use crate::dialect::{Decoder, Frame, Peek};
 use crate::json::{Fault, Kind, Reader as Json};
 use crate::seal;
 use model::{Delta, Dialect, Event, PartKind, Stop, Text, Usage};
@@ -340,11 +340,7 @@ impl Reader {
         self.finished = true;
         let called = !self.calls.is_empty();
         self.close(sink);
-        let stop = match reasons::read(reason).unwrap_or(Stop::Other) {
-            Stop::EndTurn if self.refused => Stop::Refusal,
-            Stop::EndTurn if called => Stop::ToolUse,
-            stop => stop,
-        };
+        let stop = Peek::honest(reasons::read(reason).unwrap_or(Stop::Other), called, self.refused);
         sink(Event::Stop { stop, sequence: None });
     }
 }

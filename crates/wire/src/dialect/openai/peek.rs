@@ -77,8 +77,6 @@ fn is_error(r: &mut Reader<'_>) -> Result<bool, Fault> {
 }
 
 fn choice<'a>(r: &mut Reader<'a>, peek: &mut Peek<'a>) -> Result<(), Fault> {
-    let mut calls = false;
-    let mut refused = false;
     r.object(|key, r| {
         match key {
             "message" | "delta" if r.kind()? == Kind::Object => r.object(|key, r| {
@@ -87,14 +85,15 @@ fn choice<'a>(r: &mut Reader<'a>, peek: &mut Peek<'a>) -> Result<(), Fault> {
                     "refusal" => {
                         if let Kind::String = r.kind()? {
                             let text = r.text()?;
-                            refused |= !text.is_empty();
-                            peek.content |= refused;
-                            peek.detail = Some(text);
+                            if !text.is_empty() {
+                                (peek.refusal, peek.content) = (true, true);
+                                peek.detail = Some(text);
+                            }
                         }
                     }
                     "tool_calls" | "reasoning_details" | "function_call" | "audio" => {
                         let held = holds(r)?;
-                        calls |= held && key == "tool_calls";
+                        peek.call |= held && key == "tool_calls";
                         peek.content |= held;
                     }
                     _ => {}
@@ -119,17 +118,8 @@ fn choice<'a>(r: &mut Reader<'a>, peek: &mut Peek<'a>) -> Result<(), Fault> {
             "error" => peek.failed |= is_error(r)?,
             _ => {}
         }
-        Ok::<_, Fault>(())
-    })?;
-    // A refusal and a call end with `stop` at some vendors; neither is a normal end of a turn.
-    if peek.stop == Some(Stop::EndTurn) {
-        if refused {
-            peek.stop = Some(Stop::Refusal);
-        } else if calls {
-            peek.stop = Some(Stop::ToolUse);
-        }
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 /// Whether a value holds anything: a string, array or object that is not empty.

@@ -163,8 +163,8 @@ fn thinking(reasoning: Reasoning, facts: &OpenAiFacts, out: &mut Out) -> Result<
         Reasoning::Off => return Ok(()),
         Reasoning::Adaptive => Effort::Medium,
         Reasoning::Effort(effort) => effort,
-        Reasoning::Budget(0..2_048) => Effort::Low,
-        Reasoning::Budget(2_048..16_384) => Effort::Medium,
+        Reasoning::Budget(0..=2_048) => Effort::Low,
+        Reasoning::Budget(2_049..=8_192) => Effort::Medium,
         Reasoning::Budget(_) => Effort::High,
     };
     let name = match level {
