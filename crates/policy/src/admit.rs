@@ -51,7 +51,7 @@ pub enum Out {
     /// Its breaker is open or its rate exhausted.
     Closed {
         /// For how long.
-        #[serde(serialize_with = "milliseconds")]
+        #[serde(rename = "reopens_in_ms", serialize_with = "milliseconds")]
         reopens_in: Duration,
         /// For its rate alone.
         rate_limited: bool,

@@ -126,7 +126,7 @@ impl DataClass {
         }
         let terms = &provider.terms;
         if let Some(required) = self.require.retention
-            && !terms.retention.is_some_and(|is| is <= required)
+            && terms.retention.is_none_or(|is| is > required)
         {
             return Admission::Never(DataMiss::Retention { is: terms.retention, required });
         }

@@ -6,7 +6,7 @@
 
 use crate::decide::Witness;
 use crate::file::nearest;
-use crate::rule::{Fields, facts};
+use crate::rule::facts;
 use crate::{Denial, Policy, Target, Workflow};
 use model::{Code, Request, Session};
 use serde::Serialize;
@@ -82,16 +82,18 @@ fn meaning<W: Witness>(
     if let Some(workflow) = policy.workflow(request.model) {
         return Ok((Meant::Workflow(workflow.clone()), How::Name));
     }
-    if policy.has_rules() {
-        let fields = policy.rules().fold(Fields::default(), |all, (_, rule)| all.union(rule.fields()));
-        let facts = facts(request, fields);
-        for (workflow, rule) in policy.rules() {
-            let held = rule.holds(&facts);
-            witness.tried_rule(workflow, rule, &held);
-            if held == Ok(true) {
-                let how = How::Rule(rule.source().into());
-                return Ok((Meant::Workflow(workflow.clone()), how));
-            }
+    let mut known = None;
+    for (workflow, rule) in policy.rules() {
+        let held = if rule.may_hold(request) {
+            // What the rules read is gathered once, and only when one of them is evaluated.
+            rule.holds(known.get_or_insert_with(|| facts(request, policy.rule_fields())))
+        } else {
+            Ok(false)
+        };
+        witness.tried_rule(workflow, rule, &held);
+        if held == Ok(true) {
+            let how = How::Rule(rule.source().into());
+            return Ok((Meant::Workflow(workflow.clone()), how));
         }
     }
     if let Some(target) = policy.direct(request.model) {

@@ -1,6 +1,7 @@
 //! The checked policy: everything a decision reads, interned and precomputed, with look-ups that cost one hash.
 
 use crate::data::Admission;
+use crate::rule::Fields;
 use crate::{DataClass, Provider, Server, Store, Target, Team, Telemetry, Workflow, hash};
 use model::{Capabilities, CatalogModel, ModelFacts, Timestamp};
 use serde::Serialize;
@@ -35,8 +36,8 @@ pub struct Policy {
     admissions: Vec<Admission>,
     /// The workflows with a `match` rule.
     rules: Vec<usize>,
-    /// Whether any rule reads headers.
-    rules_read_headers: bool,
+    /// What any of them reads.
+    rule_fields: Fields,
     /// What steps that give up nothing share.
     pub(crate) nothing: Arc<[Arc<str>]>,
 }
@@ -184,8 +185,10 @@ impl Policy {
         let admissions =
             providers.iter().flat_map(|p| data_classes.iter().map(move |class| class.admission(p))).collect();
         let rules: Vec<usize> = workflows.iter().filter(|w| w.rule.is_some()).map(|w| w.index).collect();
-        let rules_read_headers =
-            workflows.iter().filter_map(|w| w.rule.as_ref()).any(|rule| rule.reads_headers());
+        let rule_fields = workflows
+            .iter()
+            .filter_map(|w| w.rule.as_ref())
+            .fold(Fields::default(), |all, rule| all.union(rule.fields()));
         let index = |names: Vec<&Arc<str>>| -> HashMap<Arc<str>, usize> {
             names.into_iter().enumerate().map(|(i, name)| (name.clone(), i)).collect()
         };
@@ -204,7 +207,7 @@ impl Policy {
             table,
             admissions,
             rules,
-            rules_read_headers,
+            rule_fields,
             nothing: Arc::from([]),
         };
         policy.digest = format!("{:032x}", hash::fnv128(policy.meaning().as_bytes())).into();
@@ -301,7 +304,7 @@ impl Policy {
 
     /// Whether any `match` rule reads request headers, so that collecting them is worth while.
     pub fn wants_headers(&self) -> bool {
-        self.rules_read_headers
+        self.rule_fields.has("headers")
     }
 
     pub(crate) fn rules(&self) -> impl Iterator<Item = (&Arc<Workflow>, &crate::Rule)> {
@@ -311,8 +314,9 @@ impl Policy {
         })
     }
 
-    pub(crate) fn has_rules(&self) -> bool {
-        !self.rules.is_empty()
+    /// What the `match` rules read of a request.
+    pub(crate) fn rule_fields(&self) -> Fields {
+        self.rule_fields
     }
 
     pub(crate) fn admits(

@@ -49,20 +49,39 @@ pub(crate) fn order(prefer: Prefer, tier: &mut Tier<'_>, seed: u64, sticky: u64)
             && hash::unit(seed ^ 0x5eed, c.member.target.hash) * 1000.0 >= f64::from(c.health.weight_permille)
     };
     let loads = loads(tier);
-    let mut keyed: SmallVec<[(bool, f64, f64, u64, usize); 4]> = tier
+    let mut keys: SmallVec<[Key; 4]> = tier
         .iter()
         .enumerate()
-        .map(|(i, c)| (eased(c), scores[i], loads[i], hash::mix(seed, c.member.target.hash), i))
+        .map(|(place, c)| Key {
+            eased: eased(c),
+            score: scores[place],
+            load: loads[place],
+            draw: hash::mix(seed, c.member.target.hash),
+            place,
+        })
         .collect();
-    keyed.sort_by(|a, b| {
-        (a.0.cmp(&b.0)).then(order_of(a.1, b.1)).then(order_of(a.2, b.2)).then(a.3.cmp(&b.3))
-    });
+    keys.sort_by(Key::compare);
     let mut old: SmallVec<[Option<Ranked<'_>>; 4]> = tier.drain(..).map(Some).collect();
-    tier.extend(keyed.iter().filter_map(|key| old[key.4].take()));
+    tier.extend(keys.iter().filter_map(|key| old[key.place].take()));
 }
 
-fn order_of(a: f64, b: f64) -> Ordering {
-    a.total_cmp(&b)
+/// By what a candidate is sorted, first to last.
+struct Key {
+    eased: bool,
+    score: f64,
+    load: f64,
+    draw: u64,
+    place: usize,
+}
+
+impl Key {
+    fn compare(&self, other: &Key) -> Ordering {
+        self.eased
+            .cmp(&other.eased)
+            .then(self.score.total_cmp(&other.score))
+            .then(self.load.total_cmp(&other.load))
+            .then(self.draw.cmp(&other.draw))
+    }
 }
 
 /// Estimated cost; an unknown one is the dearest.

@@ -1,14 +1,21 @@
 //! `match` rules: expressions in CEL over what is known of a request, compiled and tried out when the file is loaded.
 //!
+//! Next: `names` checks what a rule mentions, `guard` finds what it cannot do without.
+//!
 //! A rule that fails at run time (a header that is not there, say) does not match; it never fails the request.
 
-use cel::common::ast::{EntryExpr, Expr, IdedExpr, LiteralValue};
+mod guard;
+mod names;
+
 use cel::{Context, Env, Program, Value};
 use model::Request;
 use serde::{Serialize, Serializer};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, LazyLock};
+
+use guard::Guard;
+use names::Names;
 
 /// The fields of `request` in rules: name, what it is, and an example for the check.
 pub(crate) const FIELDS: &[(&str, &str)] = &[
@@ -35,6 +42,7 @@ pub struct Rule {
     source: Arc<str>,
     program: Arc<Program>,
     fields: Fields,
+    guards: Arc<[Guard]>,
 }
 
 /// The fields a rule reads, one bit for each of [`FIELDS`].
@@ -54,7 +62,7 @@ impl Fields {
     fn bit(name: &str) -> Option<u16> {
         FIELDS.iter().position(|(field, _)| *field == name).map(|i| 1 << i)
     }
-    fn has(self, name: &str) -> bool {
+    pub(crate) fn has(self, name: &str) -> bool {
         Fields::bit(name).is_some_and(|bit| self.0 & bit != 0)
     }
     /// Both sets together.
@@ -72,8 +80,7 @@ impl Rule {
             let offset = first.map_or(0, |e| char_offset(source, e.pos));
             at(offset, first.map_or_else(|| "is not an expression".to_owned(), |e| first_line(&e.msg)))
         })?;
-        let mut names =
-            Names { fields: Fields::default(), strings: Vec::new(), bound: Vec::new(), error: None };
+        let mut names = Names::default();
         names.walk(program.expression());
         if let Some((id, what, hint)) = names.error {
             let offset = program.source_info().offset_for(id).map_or(0, |(start, _)| start as usize);
@@ -102,7 +109,8 @@ impl Rule {
                 Err(error) => return Err(at(0, error.to_string())),
             }
         }
-        Ok(Rule { source: source.into(), program: Arc::new(program), fields })
+        let guards = guard::guards(program.expression()).into();
+        Ok(Rule { source: source.into(), program: Arc::new(program), fields, guards })
     }
 
     /// The expression as written.
@@ -110,12 +118,13 @@ impl Rule {
         &self.source
     }
 
-    pub(crate) fn reads_headers(&self) -> bool {
-        self.fields.has("headers")
-    }
-
     pub(crate) fn fields(&self) -> Fields {
         self.fields
+    }
+
+    /// `false` when the rule cannot hold for this request; costs a few comparisons and no evaluation.
+    pub(crate) fn may_hold(&self, request: &Request<'_>) -> bool {
+        self.guards.iter().all(|guard| guard.allows(request))
     }
 
     /// Whether the rule holds; `Err` says why it could not tell, which counts as no.
@@ -185,91 +194,6 @@ fn sample(strings: &[String], filled: bool) -> Value {
         })
         .collect();
     Value::from(map)
-}
-
-/// Walks an expression: which fields it reads, which texts it mentions, which name it gets wrong first.
-struct Names {
-    fields: Fields,
-    strings: Vec<String>,
-    bound: Vec<String>,
-    error: Option<(u64, String, Option<String>)>,
-}
-
-impl Names {
-    fn fail(&mut self, id: u64, what: String, hint: Option<String>) {
-        self.error.get_or_insert((id, what, hint));
-    }
-
-    fn walk(&mut self, node: &IdedExpr) {
-        match &node.expr {
-            Expr::Unspecified => {}
-            Expr::Literal(LiteralValue::String(s)) => self.strings.push(s.inner().to_owned()),
-            Expr::Literal(_) => {}
-            Expr::Ident(name) if name == "request" => {
-                // The whole request handed on: assume that everything is read.
-                self.fields = Fields(u16::MAX);
-            }
-            Expr::Ident(name) => {
-                if !self.bound.contains(name) && !name.starts_with('@') && !is_type(name) {
-                    let hint = Fields::bit(name).map(|_| format!("write `request.{name}`"));
-                    let hint = hint.or_else(|| Some("the only variable is `request`".to_owned()));
-                    self.fail(node.id, format!("unknown variable `{name}`"), hint);
-                }
-            }
-            Expr::Select(select) => {
-                if matches!(&select.operand.expr, Expr::Ident(name) if name == "request") {
-                    match Fields::bit(&select.field) {
-                        Some(bit) => self.fields.0 |= bit,
-                        None => {
-                            let known: Vec<&str> = FIELDS.iter().map(|(name, _)| *name).collect();
-                            let hint = crate::file::nearest(&select.field, known.iter().copied())
-                                .map(|n| format!("did you mean `request.{n}`?"))
-                                .or_else(|| Some(format!("request has {}", known.join(", "))));
-                            self.fail(node.id, format!("request has no field `{}`", select.field), hint);
-                        }
-                    }
-                } else {
-                    self.walk(&select.operand);
-                }
-            }
-            Expr::Call(call) => {
-                call.target.iter().for_each(|target| self.walk(target));
-                call.args.iter().for_each(|arg| self.walk(arg));
-            }
-            Expr::List(list) => list.elements.iter().for_each(|e| self.walk(e)),
-            Expr::Map(map) => map.entries.iter().for_each(|e| self.walk_entry(&e.expr)),
-            Expr::Struct(s) => s.entries.iter().for_each(|e| self.walk_entry(&e.expr)),
-            Expr::Comprehension(c) => {
-                self.walk(&c.iter_range);
-                self.walk(&c.accu_init);
-                let depth = self.bound.len();
-                self.bound.push(c.iter_var.clone());
-                self.bound.extend(c.iter_var2.clone());
-                self.bound.push(c.accu_var.clone());
-                for part in [&c.loop_cond, &c.loop_step, &c.result] {
-                    self.walk(part);
-                }
-                self.bound.truncate(depth);
-            }
-        }
-    }
-
-    fn walk_entry(&mut self, entry: &EntryExpr) {
-        match entry {
-            EntryExpr::StructField(field) => self.walk(&field.value),
-            EntryExpr::MapEntry(entry) => {
-                self.walk(&entry.key);
-                self.walk(&entry.value);
-            }
-        }
-    }
-}
-
-fn is_type(name: &str) -> bool {
-    matches!(
-        name,
-        "bool" | "int" | "uint" | "double" | "string" | "bytes" | "list" | "map" | "type" | "null_type"
-    )
 }
 
 fn kind(value: &Value) -> &'static str {
@@ -349,8 +273,27 @@ mod tests {
         ];
         for (source, expected) in cases {
             let rule = Rule::compile(source).unwrap_or_else(|e| panic!("{source}: {e:?}"));
-            let facts = facts(&request(&headers), rule.fields());
+            let request = request(&headers);
+            let facts = facts(&request, rule.fields());
             assert_eq!(rule.holds(&facts).map_err(|_| ()), expected, "{source}");
+            assert!(expected != Ok(true) || rule.may_hold(&request), "{source}");
+        }
+    }
+
+    #[test]
+    fn what_a_rule_cannot_do_without_is_compared_before_it_is_evaluated() {
+        let headers = [("x-app", "helpdesk")];
+        let cases = [
+            (r#"request.headers["x-app"] == "billing" && request.stream"#, false),
+            (r#"request.stream && ("a" == request.team && true)"#, false),
+            (r#"request.headers.other == "x""#, false),
+            (r#"request.headers["x-app"] == "helpdesk" && request.model == "gpt-4.1""#, true),
+            (r#"request.headers["x-app"] == "billing" || request.stream"#, true),
+            (r#"!(request.headers["x-app"] == "billing")"#, true),
+            (r#"request.estimated_tokens == 5"#, true),
+        ];
+        for (source, may_hold) in cases {
+            assert_eq!(Rule::compile(source).unwrap().may_hold(&request(&headers)), may_hold, "{source}");
         }
     }
 
@@ -367,7 +310,7 @@ mod tests {
         for (source, offset, what) in cases {
             let error = Rule::compile(source).expect_err(source);
             assert!(error.what.contains(what), "{source}: {error:?}");
-            assert_eq!(error.offset.abs_diff(offset) <= 1, true, "{source}: {error:?}");
+            assert!(error.offset.abs_diff(offset) <= 1, "{source}: {error:?}");
         }
     }
 }

@@ -1,4 +1,5 @@
 //! Every file in `examples/` is what its comments say.
+#![allow(clippy::unwrap_used)]
 
 mod support;
 

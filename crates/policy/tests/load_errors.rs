@@ -1,4 +1,5 @@
 //! What `check` says of broken files: every problem at once, with its place, its line and a hint.
+#![allow(clippy::unwrap_used)]
 
 mod support;
 

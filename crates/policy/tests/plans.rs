@@ -1,4 +1,5 @@
 //! Case tables for `plan`: what a request means, who is in, in which order, and why not.
+#![allow(clippy::unwrap_used)]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! What holds for every policy, every request and every run of bad luck.
+#![allow(clippy::unwrap_used)]
 
 mod support;
 

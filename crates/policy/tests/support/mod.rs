@@ -1,5 +1,5 @@
 //! A small catalog and a small world, for every test of this crate.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::unwrap_used)]
 
 use model::{
     Capabilities, CatalogModel, Dialect, ModelFacts, Now, Operation, ProviderPreset, Rates, Request, Tick,
