@@ -222,7 +222,7 @@ fn a_record_that_a_client_wrote_into_its_own_field_is_not_believed() {
     let mut bytes = remains.bytes.clone();
     let last = remains.records[20].clone();
     bytes[last.start..].fill(0);
-    let forged = &other.bytes[other.records[1].clone()];
+    let forged = &other.bytes[other.records[20].clone()];
     let at = last.start + 64;
     bytes[at..at + forged.len()].copy_from_slice(forged);
     let (_, rows) = recover(&remains, &bytes);
