@@ -126,7 +126,23 @@ fn hostile_text_is_refused_and_never_blows_up() {
         "a: \"\\xZZ\"",
         "&a *a",
     ];
-    for text in cases {
+    let rules = [
+        "(".repeat(3000),
+        format!("{}true{}", "(".repeat(1500), ")".repeat(1500)),
+        "!".repeat(3000),
+        "[".repeat(1000),
+        "request.model ? ".repeat(200),
+        "x".repeat(100_000),
+    ];
+    let rules: Vec<String> = rules
+        .iter()
+        .map(|rule| {
+            format!(
+                "providers: {{openai: {{}}}}\nworkflows: {{a: {{route: [openai/gpt-4.1], match: '{rule}'}}}}"
+            )
+        })
+        .collect();
+    for text in cases.into_iter().chain(rules.iter().map(String::as_str)) {
         let loaded = load_text(text);
         assert!(loaded.policy.is_none(), "{}", &text[..text.len().min(40)]);
         for finding in &loaded.findings {

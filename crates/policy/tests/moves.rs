@@ -3,7 +3,7 @@
 
 mod support;
 
-use model::{Code, FailureKind, Now, Tick};
+use model::{Code, FailureKind, Now};
 use policy::{Ending, Move, Plan, Tried, next, plan};
 use std::time::Duration;
 use support::{NOW, Table, policy, request};

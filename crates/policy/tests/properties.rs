@@ -175,8 +175,6 @@ fn mishaps() -> impl Strategy<Value = Vec<Mishap>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
-
     #[test]
     fn a_request_ends_within_its_bounds_and_its_data_rule(
         world in worlds(), mishaps in mishaps(), header in prop::option::of(0..3usize), seed: u64,
