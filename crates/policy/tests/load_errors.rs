@@ -48,7 +48,7 @@ const CASES: &[(&str, &str)] = &[
     ),
     (
         "teams",
-        "providers: {openai: {}}\nworkflows: {refunds: {route: [openai/gpt-4.1]}, lonely: {route: [openai/gpt-4.1]}}\nteams:\n  support: {workflows: [refund], targets: ['opnai/*', 'openai/*'], budget: [{usd: 5, per: month}, {usd: x, per: fortnight}]}\n  idle: {}\n",
+        "providers: {openai: {}}\nworkflows: {refunds: {route: [openai/gpt-4.1]}, lonely: {route: [openai/gpt-4.1]}}\nteams:\n  support: {workflows: [refund, billing], targets: ['opnai/*', 'openai/*'], budget: [{usd: 5, per: month}, {usd: x, per: fortnight}]}\n  idle: {}\n",
     ),
     (
         "files",

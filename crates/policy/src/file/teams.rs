@@ -20,8 +20,11 @@ pub(crate) const TEAM: &[Key<Team>] = &[
             let name = cx.text(item)?;
             let names = cx.workflow_names.clone();
             if !names.iter().any(|w| &**w == name) {
-                let hint = nearest(name, names.iter().map(|w| &**w)).map(|n| format!("did you mean `{n}`?"));
-                cx.report.error(item.at, format!("there is no workflow `{}`", shorten(name)), hint);
+                let hint = match nearest(name, names.iter().map(|w| &**w)) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => "name one of those under workflows, or add it there".to_owned(),
+                };
+                cx.report.error(item.at, format!("there is no workflow `{}`", shorten(name)), Some(hint));
                 return None;
             }
             Some(name.into())
