@@ -29,6 +29,7 @@ class Told:
     reasoning: str = ""
     calls: list[Call] = field(default_factory=list)
     finish: str | None = None
+    finishes: int = 0
     usage: Any = None
     pieces: int = 0
     headers: Any = None
@@ -72,8 +73,11 @@ def gather(chunks: Any) -> Told:
             assert told.usage is None, "usage comes once"
             told.usage = chunk.usage
         for choice in chunk.choices:
-            assert told.finish is None, "nothing follows the finish"
             delta = choice.delta
+            if told.finish is not None:
+                # Some servers finish twice. A repetition changes nothing; anything else behind the end does.
+                assert choice.finish_reason == told.finish, "nothing but itself follows the finish"
+                assert not (delta.content or delta.refusal or delta.tool_calls), "no content follows the finish"
             told.text += delta.content or ""
             told.refusal += delta.refusal or ""
             told.reasoning += getattr(delta, "reasoning_content", None) or ""
@@ -89,6 +93,7 @@ def gather(chunks: Any) -> Told:
                 call.arguments += piece.function.arguments or ""
                 call.pieces += bool(piece.function.arguments)
             told.finish = choice.finish_reason or told.finish
+            told.finishes += choice.finish_reason is not None
     return told
 
 

@@ -81,7 +81,7 @@ def test_a_teams_key_calls_its_workflow_and_no_other_target(gateway, key):
 
 
 def test_a_revoked_key_opens_nothing(gateway, key):
-    made = json.loads(gateway.command("keys", "create", "--team", NARROW_TEAM, "--json"))
+    made = gateway.create_key_and_id(NARROW_TEAM)
     with openai.OpenAI(base_url=f"{gateway.url}/v1", api_key=made["key"], max_retries=0) as client:
         assert openai_talk.ask(client, False, model="small-talk", messages=QUESTION).text
         gateway.command("keys", "revoke", made["id"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from langchain_anthropic import ChatAnthropic
+from langchain_core.exceptions import ContextOverflowError
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
@@ -77,3 +78,10 @@ def test_structured_output_is_an_object_of_its_class(chat):
     made = chat.with_structured_output(Refund, method="json_schema").invoke("Read this e-mail.")
     assert isinstance(made, Refund)
     assert made.reason
+
+
+def test_a_full_context_is_langchains_own_error_for_it(chat, sim, stream):
+    """Agents shorten their history on this error; on any other they give up."""
+    sim.fails("context_exceeded")
+    with pytest.raises(ContextOverflowError):
+        say(chat, stream, [HumanMessage("Summarise all of it.")])

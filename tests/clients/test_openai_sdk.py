@@ -39,6 +39,7 @@ def test_a_text_arrives_character_by_character_as_the_provider_wrote_it(openai_c
     assert told.usage.total_tokens == told.usage.prompt_tokens + told.usage.completion_tokens
     if stream:
         assert told.pieces > 3, "the text came in pieces"
+        assert told.finishes == 1
 
 
 def test_system_prompts_and_earlier_turns_reach_the_provider_in_order(openai_client, sim, provider, stream):

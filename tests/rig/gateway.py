@@ -86,8 +86,19 @@ class Gateway:
         return done.stdout
 
     def create_key(self, team: str) -> str:
-        """A new application key of this team."""
-        return json.loads(self.command("keys", "create", "--team", team, "--json"))["key"]
+        """A new application key of this team, once the running server knows it."""
+        return self.create_key_and_id(team)["key"]
+
+    def create_key_and_id(self, team: str) -> dict[str, str]:
+        """The same with its public id: `{id, key}`."""
+        made = json.loads(self.command("keys", "create", "--team", team, "--json"))
+        # The server hears of it within a moment. While it knew no key at all, any was as good as none.
+        await_until(
+            lambda: self._status_with("an-invented-key") == 401 and self._status_with(made["key"]) == 200,
+            "the running server to hear of the new key",
+            5,
+        )
+        return made
 
     def ledger(self) -> list[dict[str, Any]]:
         """Every row of the ledger, in the order in which it is exported."""
@@ -103,6 +114,15 @@ class Gateway:
             return rows[0] if rows else None
 
         return await_until(found, f"the ledger's row of {request_id}", seconds, every=0.2)
+
+    def _status_with(self, key: str) -> int:
+        request = urllib.request.Request(f"{self.url}/v1/models", headers={"authorization": f"Bearer {key}"})
+        try:
+            with urllib.request.urlopen(request, timeout=5) as response:
+                return response.status
+        except urllib.error.HTTPError as refused:
+            with refused:
+                return refused.code
 
     def _ready(self) -> bool:
         try:

@@ -59,12 +59,17 @@ async function until(holds, what, milliseconds = 60_000) {
   }
 }
 
-async function answers(url) {
+async function answers(url, key) {
   try {
-    return (await fetch(url)).ok;
+    return (await fetch(url, key && { headers: { authorization: `Bearer ${key}` } })).ok;
   } catch {
     return false;
   }
+}
+
+/** Whether the running server knows of this key. While it knew none at all, any was as good as none. */
+async function heardOf(url, key) {
+  return (await answers(`${url}/v1/models`, key)) && !(await answers(`${url}/v1/models`, "an-invented-key"));
 }
 
 /** Starts both; `close` ends both. */
@@ -108,6 +113,7 @@ export async function startRig() {
     await until(() => answers(`${rig.url}/readyz`), `the gateway (its log is in ${directory})`);
     const made = execFileSync(program(), ["keys", "create", "--team", "clients", "--json", "-c", file], { env: environment });
     rig.key = JSON.parse(made).key;
+    await until(() => heardOf(rig.url, rig.key), "the running server to hear of the new key");
     return rig;
   } catch (error) {
     rig.stop();
