@@ -256,7 +256,12 @@ const RULES: &[Rule] = &[
             "responsibleaipolicyviolation",
             "misalignment",
         ],
-        phrases: &["content management policy", "input was flagged", "requires moderation"],
+        phrases: &[
+            "content management policy",
+            "content filtering policy",
+            "input was flagged",
+            "requires moderation",
+        ],
     },
 ];
 
@@ -265,7 +270,7 @@ fn by_body(said: &Said) -> Option<FailureKind> {
     let message = said.message.to_ascii_lowercase();
     let named =
         |name: &&str| said.names.split(' ').any(|n| n == *name || n.ends_with(*name) && name.len() > 12);
-    if let Some(rule) = RULES.iter().find(|r| r.names.iter().any(|name| named(name))) {
+    if let Some(rule) = RULES.iter().find(|r| r.names.iter().any(named)) {
         return Some(rule.kind);
     }
     if said.names.split(' ').any(|n| n == "not_found_error") && message.contains("model") {

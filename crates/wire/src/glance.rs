@@ -172,11 +172,10 @@ impl<'a> Look<'a> {
                     self.needs.insert(Capability::Tools);
                 }
             }
-            "response_format" => match self.kind_of(r)?.as_deref() {
-                Some("json_schema") => self.needs.insert(Capability::JsonSchema),
-                Some("json_object") => self.needs.insert(Capability::JsonObject),
-                _ => {}
-            },
+            // A plain JSON object is no need: a target without such a mode is asked for one in words.
+            "response_format" if self.kind_of(r)?.as_deref() == Some("json_schema") => {
+                self.needs.insert(Capability::JsonSchema);
+            }
             "output_config" if r.kind()? == Kind::Object => r.object(|key, r| {
                 if key == "format" && r.kind()? == Kind::Object {
                     self.needs.insert(Capability::JsonSchema);

@@ -260,16 +260,12 @@ impl Row {
     /// and [`crate::Outgoing::path_and_query`] are simply put together.
     pub fn base(&self, dialect: Dialect, base_url: &str) -> String {
         let base = base_url.trim_end_matches('/');
-        let (authority, path) = match base.split_once("://").map_or(base, |(_, rest)| rest).find('/') {
-            Some(at) => {
-                base.split_at(base.len() - base.split_once("://").map_or(base, |(_, r)| r).len() + at)
-            }
-            None => (base, ""),
-        };
+        let authority = base.find("://").map_or(0, |scheme| scheme + 3);
+        let path = base[authority..].find('/').map_or("", |slash| &base[authority + slash..]);
         match dialect {
             Dialect::OpenAi | Dialect::Responses if path.is_empty() => {
                 let default = if self.default_path.is_empty() { "/v1" } else { self.default_path };
-                format!("{authority}{default}")
+                format!("{base}{default}")
             }
             Dialect::OpenAi | Dialect::Responses => base.to_owned(),
             _ => {

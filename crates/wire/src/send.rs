@@ -48,6 +48,11 @@ impl Uncarried {
     pub fn new(part: impl Into<String>, why: impl Into<String>) -> Uncarried {
         Uncarried { part: part.into(), why: why.into() }
     }
+    /// A top-level field of another dialect.
+    pub(crate) fn field(name: &str) -> Uncarried {
+        let part = if name.is_empty() { "a field without a name" } else { name };
+        Uncarried::new(part, "the target's dialect has no place for it")
+    }
     pub(crate) fn dialect(dialect: Dialect) -> Uncarried {
         Uncarried::new("the request", format!("the dialect `{dialect}` is not spoken yet"))
     }

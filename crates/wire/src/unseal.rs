@@ -15,14 +15,14 @@ struct Cut {
     kept: Vec<Range<usize>>,
 }
 
+/// Places of a body and what stands there instead.
+pub(crate) type Edits = SmallVec<[(Range<usize>, Bytes); 2]>;
+
 /// What is put in place of a list of content that lost every part; the dialects refuse an empty one.
 const NOTHING: &str = r#"{"type":"text","text":"..."}"#;
 
 /// The cuts that rid a body of foreign thinking, as replacements in ascending order.
-pub(crate) fn replacements(
-    dialect: Dialect,
-    body: &str,
-) -> Result<SmallVec<[(Range<usize>, Bytes); 2]>, Fault> {
+pub(crate) fn replacements(dialect: Dialect, body: &str) -> Result<Edits, Fault> {
     let mut cuts = Vec::new();
     let mut reader = Reader::new(body);
     let list = if dialect == Dialect::OpenAi { "reasoning_details" } else { "content" };

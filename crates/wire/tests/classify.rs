@@ -1,5 +1,7 @@
 //! What a provider's error means, as a table: the body before the status, the latest reset, no key in the detail.
 
+#![allow(clippy::unwrap_used)]
+
 use http::HeaderMap;
 use model::{Dialect, Failure, FailureKind as K, Timestamp};
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! What one pass over a request shows, and that it agrees with a JSON library on what JSON is.
 
+#![allow(clippy::unwrap_used)]
+
 use model::{Capability, Code, Dialect, Operation};
 use proptest::prelude::*;
 use serde_json::{Value, json};

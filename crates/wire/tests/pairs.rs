@@ -1,5 +1,7 @@
 //! One conversation through every pair of dialects, both ways, as snapshots; streams cut at every byte.
 
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use bytes::Bytes;

@@ -1,5 +1,7 @@
 //! A conversation written in a dialect and read back is the same conversation, alone and through both dialects.
 
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use model::{

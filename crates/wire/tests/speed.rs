@@ -1,6 +1,8 @@
 //! Nanoseconds a call on the hot path. Run with
 //! `cargo test -p wire --release --test speed -- --ignored --nocapture`. Prints; asserts nothing about time.
 
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use bytes::Bytes;
@@ -91,9 +93,9 @@ fn nanoseconds_per_call() {
             "openai to openai",
             openai,
             openai,
-            &r#"data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1763800000,"model":"gpt-4.1-2025-04-14","service_tier":"default","system_fingerprint":"fp_1","choices":[{"index":0,"delta":{"content":" token"},"logprobs":null,"finish_reason":null}],"usage":null}
+            r#"data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1763800000,"model":"gpt-4.1-2025-04-14","service_tier":"default","system_fingerprint":"fp_1","choices":[{"index":0,"delta":{"content":" token"},"logprobs":null,"finish_reason":null}],"usage":null}
 
-"#[..],
+"#,
         ),
         (
             "anthropic to anthropic",

@@ -1,5 +1,7 @@
 //! The traps of translation that the field notes list, one test each, as far as they concern these two dialects.
 
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use bytes::Bytes;
@@ -750,4 +752,18 @@ fn errors_have_the_form_and_type_that_the_dialect_s_sdk_expects() {
     assert!(event.starts_with(b"event: error\ndata: {") && event.ends_with(b"}\n\n"));
     let event = wire::error_event(OPENAI, &problem, "req_1");
     assert!(event.starts_with(b"data: {\"error\":") && event.ends_with(b"}\n\n"));
+}
+
+#[test]
+fn a_field_with_quotes_in_its_name_cannot_break_out_of_the_body_it_is_written_to() {
+    let name = "x\":1,\"model\":\"other\",\"y\n";
+    let mut body = chat(json!([{"role": "user", "content": "x"}]));
+    body[name] = json!(true);
+    let bytes = body.to_string();
+    let prompt = wire::read(OPENAI, bytes.as_bytes()).unwrap();
+    let target =
+        wire::dialect::Target { row: wire::plain(OPENAI), model: "ours", operation: Operation::Chat };
+    let written: Value = serde_json::from_slice(&wire::write(OPENAI, &prompt, target).unwrap()).unwrap();
+    assert_eq!((&written["model"], &written[name]), (&json!("ours"), &json!(true)));
+    assert_eq!(to_anthropic(&body).unwrap_err().part, name);
 }

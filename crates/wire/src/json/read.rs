@@ -172,7 +172,7 @@ impl<'a> Reader<'a> {
         self.enter()?;
         self.space();
         if self.byte() == Some(b'}') {
-            return Ok(self.leave());
+            return self.leave();
         }
         loop {
             let key = self.key()?;
@@ -185,7 +185,7 @@ impl<'a> Reader<'a> {
             self.space();
             match self.byte() {
                 Some(b',') => self.at += 1,
-                Some(b'}') => return Ok(self.leave()),
+                Some(b'}') => return self.leave(),
                 _ => return Err(Fault { at: self.at, what: "has an object without its comma or end" }.into()),
             }
         }
@@ -203,7 +203,7 @@ impl<'a> Reader<'a> {
         self.enter()?;
         self.space();
         if self.byte() == Some(b']') {
-            return Ok(self.leave());
+            return self.leave();
         }
         for index in 0.. {
             self.space();
@@ -215,7 +215,7 @@ impl<'a> Reader<'a> {
             self.space();
             match self.byte() {
                 Some(b',') => self.at += 1,
-                Some(b']') => return Ok(self.leave()),
+                Some(b']') => return self.leave(),
                 _ => return Err(Fault { at: self.at, what: "has an array without its comma or end" }.into()),
             }
         }
@@ -254,9 +254,11 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn leave(&mut self) {
+    /// Behind the bracket that closes a level.
+    fn leave<E>(&mut self) -> Result<(), E> {
         self.depth -= 1;
         self.at += 1;
+        Ok(())
     }
 
     /// Steps over one value without recursion: a bit per open level says whether it is an object.
@@ -303,7 +305,7 @@ impl<'a> Reader<'a> {
                     }
                     (Some(b'}'), 1) | (Some(b']'), 0) => {
                         objects >>= 1;
-                        self.leave();
+                        self.leave::<Fault>()?;
                     }
                     _ => return self.fault("has brackets that do not match"),
                 }

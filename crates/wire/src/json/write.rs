@@ -73,6 +73,14 @@ impl Out {
         self
     }
 
+    /// A key of any characters; its value must follow.
+    pub fn any_key(&mut self, key: &str) -> &mut Out {
+        self.plain(key);
+        self.bytes.push(b':');
+        self.comma = false;
+        self
+    }
+
     /// A string, from text that is already escaped.
     pub fn text(&mut self, text: &Text<'_>) -> &mut Out {
         self.escaped(text.raw())

@@ -1,5 +1,5 @@
 //! What the tests share: fixtures, and a relay driven to its end.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::unwrap_used)]
 
 use bytes::Bytes;
 use model::{Dialect, Failure, Money, Stop, Usage};

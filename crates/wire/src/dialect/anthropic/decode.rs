@@ -149,7 +149,7 @@ impl Reader {
         self.next += 1;
         sink(Event::PartStart { index, kind });
         // Servers that do not stream arguments or words put them whole into the opening.
-        let input = block.input.filter(|input| call && input.trim_matches(['{', '}', ' ']) != "");
+        let input = block.input.filter(|input| call && !input.trim_matches(['{', '}', ' ']).is_empty());
         if let Some(input) = input {
             sink(Event::PartDelta { index, delta: Delta::Arguments(Text::plain(input)) });
         } else if !block.text.is_empty() && !call {

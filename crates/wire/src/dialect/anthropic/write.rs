@@ -35,9 +35,9 @@ pub(super) fn write(prompt: &Prompt<'_>, target: Target<'_>) -> Result<Vec<u8>, 
     }
     for (key, value) in &prompt.extras {
         if prompt.said_in == Some(Dialect::Anthropic) {
-            out.key(key).json(value);
+            out.any_key(key).json(value);
         } else if !fields::harmless(key) && !fields::neutral(key, value) {
-            return Err(Uncarried::new(key.as_ref(), "the target's dialect has no place for it"));
+            return Err(Uncarried::field(key));
         }
     }
     out.end_object();
@@ -46,15 +46,15 @@ pub(super) fn write(prompt: &Prompt<'_>, target: Target<'_>) -> Result<Vec<u8>, 
 
 /// All instructions, wherever they stood: the vendor's older models take them at the top only.
 fn system(prompt: &Prompt<'_>, out: &mut Out) -> Result<(), Uncarried> {
-    let mut texts: Vec<(&Text<'_>, bool)> = Vec::new();
+    let mut texts: Vec<(&Text<'_>, Option<&Option<Text<'_>>>)> = Vec::new();
     for turn in prompt.turns.iter().filter(|t| matches!(t.role, Role::System | Role::Developer)) {
         for part in &turn.parts {
             match part {
-                Part::Text(text) if !text.is_blank() => texts.push((text, false)),
+                Part::Text(text) if !text.is_blank() => texts.push((text, None)),
                 Part::Text(_) => {}
-                Part::CacheMark(_) => {
+                Part::CacheMark(ttl) => {
                     if let Some(last) = texts.last_mut() {
-                        last.1 = true;
+                        last.1 = Some(ttl);
                     }
                 }
                 _ => {
@@ -69,19 +69,19 @@ fn system(prompt: &Prompt<'_>, out: &mut Out) -> Result<(), Uncarried> {
     // There is no mode without a schema here; what the mode means is said in words.
     let json = Text::plain("Answer with one JSON object and nothing else.");
     if prompt.form == Form::Json {
-        texts.push((&json, false));
+        texts.push((&json, None));
     }
     match texts.as_slice() {
         [] => {}
-        [(text, false)] => {
+        [(text, None)] => {
             out.key("system").text(text);
         }
         many => {
             out.key("system").array();
             for (text, mark) in many {
                 out.object().key("type").plain("text").key("text").text(text);
-                if *mark {
-                    turns::cache_mark(&None, out);
+                if let Some(ttl) = mark {
+                    turns::cache_mark(ttl, out);
                 }
                 out.end_object();
             }

@@ -195,9 +195,9 @@ fn thinking(reasoning: Reasoning, facts: &OpenAiFacts, out: &mut Out) -> Result<
 fn extras(prompt: &Prompt<'_>, out: &mut Out) -> Result<(), Uncarried> {
     for (key, value) in &prompt.extras {
         if prompt.said_in == Some(Dialect::OpenAi) {
-            out.key(key).json(value);
+            out.any_key(key).json(value);
         } else if !fields::harmless(key) && !fields::neutral(key, value) {
-            return Err(Uncarried::new(key.as_ref(), "the target's dialect has no place for it"));
+            return Err(Uncarried::field(key));
         }
     }
     Ok(())
