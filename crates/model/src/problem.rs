@@ -38,8 +38,10 @@ codes! {
     CannotCarry = "cannot_carry", 400, "Remove the part, or name a workflow whose targets accept it.";
     /// The provider says that the request is at fault.
     ProviderRejected = "provider_rejected", 400, "Correct the request as the provider's message says.";
-    /// No permitted target has a window that large.
-    ContextExceeded = "context_exceeded", 400, "Shorten the conversation, or add a target with a larger window to the route.";
+    /// A filter of the provider, or the model itself, declined.
+    ContentFiltered = "content_filter", 400, "Change the prompt; sending it again will not help.";
+    /// No permitted target has a window that large. Clients look for this very name.
+    ContextExceeded = "context_length_exceeded", 400, "Shorten the conversation, or add a target with a larger window to the route.";
     /// The request would cost more than the workflow allows.
     MaxCost = "max_cost_exceeded", 400, "Lower the output limit or shorten the prompt, or raise the workflow's max_cost.";
     /// No key, or not one of ours.

@@ -9,20 +9,8 @@ use policy::health::RetryBudget;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use store::{Store, StoreError};
 
-/// Bounds on what a client may send.
-#[derive(Clone, Copy, Debug)]
-pub struct Bounds {
-    /// Bytes of a request body.
-    pub body: usize,
-    /// Bytes of a whole answer of a provider.
-    pub answer: usize,
-}
-
-impl Default for Bounds {
-    fn default() -> Bounds {
-        Bounds { body: 32 << 20, answer: 64 << 20 }
-    }
-}
+/// Bytes of a provider's whole answer.
+pub const LARGEST_ANSWER: usize = 64 << 20;
 
 /// The gateway.
 pub struct Gateway {
@@ -34,8 +22,6 @@ pub struct Gateway {
     pub upstream: Upstream,
     /// Counters.
     pub metrics: Metrics,
-    /// Bounds.
-    pub bounds: Bounds,
     running: RwLock<Arc<Running>>,
     retries: Mutex<RetryBudget>,
 }
@@ -50,7 +36,6 @@ impl Gateway {
             store,
             upstream: Upstream::new()?,
             metrics,
-            bounds: Bounds::default(),
             running: RwLock::new(Arc::new(running)),
             retries: Mutex::default(),
         })

@@ -20,9 +20,11 @@ enum Expect {
     Breaks(&'static str),
     /// The client is handed the answer as it is, marked with this stop reason of the OpenAI dialect.
     AsIs(&'static str),
+    /// The provider's refusal is handed on as an error; the attempt fails under this name and nobody else is asked.
+    Refused(&'static str),
 }
 
-use Expect::{AsIs, Breaks, Next, Serves};
+use Expect::{AsIs, Breaks, Next, Refused, Serves};
 
 /// Fault, whole, streamed. Where the vendors differ, the second pair is Anthropic's.
 const TABLE: &[(&str, Expect, Expect, Option<(Expect, Expect)>)] = &[
@@ -43,20 +45,35 @@ const TABLE: &[(&str, Expect, Expect, Option<(Expect, Expect)>)] = &[
     ("slow_headers:ms=50", Serves, Serves, None),
     ("slow_first_token:ms=50", Serves, Serves, None),
     ("slow_first_token:ms=60000", Next("first_token_timeout"), Next("first_token_timeout"), None),
-    ("stall:after_tokens=3", Next("deadline"), Breaks("stall"), None),
+    ("stall:after_tokens=3", Next("stall"), Breaks("stall"), None),
     ("cut:after_tokens=0", Next("cut"), Next("cut"), None),
     ("cut:after_tokens=3", Next("cut"), Breaks("cut"), None),
     ("reset_mid:after_tokens=3", Next("cut"), Breaks("cut"), None),
     ("malformed_chunk", Next("malformed"), Serves, None),
-    ("malformed_chunk:at=3,count=5", Next("malformed"), Breaks("malformed"), None),
-    ("in_stream_error:after_tokens=0", Next("server_error"), Next("server_error"), None),
-    ("in_stream_error:after_tokens=3", Next("server_error"), Breaks("server_error"), None),
-    ("error_in_200", Next("server_error"), Next("server_error"), None),
+    ("malformed_chunk:at=3,count=5", Next("malformed"), Breaks("cut"), None),
+    (
+        "in_stream_error:after_tokens=0",
+        Next("server_error"),
+        Next("in_band_error"),
+        Some((Next("server_error"), Next("overloaded"))),
+    ),
+    (
+        "in_stream_error:after_tokens=3",
+        Next("server_error"),
+        Breaks("in_band_error"),
+        Some((Next("server_error"), Breaks("overloaded"))),
+    ),
+    ("error_in_200", Next("in_band_error"), Next("in_band_error"), None),
     ("html_200", Next("malformed"), Next("malformed"), None),
     ("empty", Next("empty"), Next("empty"), None),
-    ("empty_body", Next("empty"), Next("cut"), None),
+    ("empty_body", Next("malformed"), Next("cut"), None),
     ("refusal", AsIs("refusal"), AsIs("refusal"), None),
-    ("content_filter", AsIs("content_filter"), AsIs("content_filter"), None),
+    (
+        "content_filter",
+        AsIs("content_filter"),
+        AsIs("content_filter"),
+        Some((Refused("content_filter"), Breaks("content_filter"))),
+    ),
     ("truncate", AsIs("length"), AsIs("length"), None),
     ("bad_json", Serves, Serves, None),
     ("fenced_json", Serves, Serves, None),
@@ -232,9 +249,10 @@ fn complaints(expect: Expect, client: Dialect, stream: bool, answer: &Answer, ro
         !row.to_string().contains("sk-sim-0123456789abcdef"),
         "the provider's key reached the ledger".into(),
     );
-    if !matches!(expect, Breaks(_)) {
+    if !matches!(expect, Breaks(_) | Refused(_)) {
         must(answer.status == 200, format!("status {}: {}", answer.status, answer.body));
-        must(!seen.text.is_empty(), "no text".into());
+        // A refusal may be without words.
+        must(!seen.text.is_empty() || expect == AsIs("refusal"), "no text".into());
         must(seen.ended, "no normal end".into());
         must(!seen.error, "an error as well".into());
         must(end == "served", format!("the ledger says {end}"));
@@ -264,6 +282,12 @@ fn complaints(expect: Expect, client: Dialect, stream: bool, answer: &Answer, ro
             let said = seen.stop.as_deref();
             let filter_as_refusal = stop == "refusal" && said == Some("content_filter");
             must(said == Some(client_says) || filter_as_refusal, format!("stopped by {said:?}"));
+        }
+        Refused(kind) => {
+            must(answer.status == 400 && seen.error, format!("status {}: {}", answer.status, answer.body));
+            must(attempts.len() == 1, format!("{} attempts", attempts.len()));
+            must(failure == kind, format!("failed as {failure}, not {kind}"));
+            must(end == "failed", format!("the ledger says {end}"));
         }
         Breaks(kind) => {
             must(answer.status == 200, format!("status {}", answer.status));

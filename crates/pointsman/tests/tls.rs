@@ -45,7 +45,7 @@ async fn secure(name: &str, alpn: &[&[u8]]) -> Secure {
                 let Ok(stream) = acceptor.accept(stream).await else { return };
                 let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
                     seen.lock().expect("the list").push(request.version());
-                    async { Ok::<_, Infallible>(http::Response::new(Full::from(ANSWER))) }
+                    async { Ok::<_, Infallible>(http::Response::new(Full::<bytes::Bytes>::from(ANSWER))) }
                 });
                 drop(
                     auto::Builder::new(TokioExecutor::new())

@@ -88,6 +88,7 @@ impl Ending {
                 Code::RateLimited
             }
             _ if all(|t| t.kind == FailureKind::ContextExceeded) => Code::ContextExceeded,
+            _ if all(|t| t.kind == FailureKind::ModelGone) => Code::UnknownModel,
             Ending::Exhausted | Ending::Attempts => Code::AllFailed,
         }
     }

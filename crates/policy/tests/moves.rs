@@ -148,6 +148,8 @@ fn endings_have_their_codes() {
         (Ending::Exhausted, failures(&[FailureKind::RateLimited, FailureKind::Connect]), Code::AllFailed),
         (Ending::Exhausted, failures(&[FailureKind::ContextExceeded]), Code::ContextExceeded),
         (Ending::Attempts, failures(&[FailureKind::Connect]), Code::AllFailed),
+        (Ending::Exhausted, failures(&[FailureKind::ModelGone]), Code::UnknownModel),
+        (Ending::Exhausted, failures(&[FailureKind::ModelGone, FailureKind::Connect]), Code::AllFailed),
     ];
     for (ending, tried, code) in cases {
         assert_eq!(ending.code(&tried), code, "{ending:?} {tried:?}");

@@ -74,6 +74,7 @@ impl Served {
     pub async fn start(policy: Policy) -> Result<Served, Stuck> {
         let (listen, admin_at) = (policy.server.listen, policy.server.admin);
         let data_dir = policy.store.data_dir.clone();
+        let drain = policy.server.drain;
         let store = Store::open(&data_dir, &store::Options::default())?;
         let recovered = store.recovered();
         if recovered.unknown > 0 || !recovered.damage.is_empty() {
@@ -110,12 +111,14 @@ impl Served {
             applications,
             move |request| application(Arc::clone(&for_applications), request),
             stopped.clone(),
+            drain,
         )));
         let (for_operators, with_token) = (Arc::clone(&gateway), Arc::clone(&token));
         tasks.push(tokio::spawn(edge::serve(
             operators,
             move |request| admin(Arc::clone(&for_operators), Arc::clone(&with_token), request),
             stopped.clone(),
+            drain,
         )));
         tasks.push(tokio::spawn(watch_keys(Arc::clone(&gateway), stopped)));
         Ok(Served { gateway, listen, admin: admin_at, token, token_file, stop, tasks })

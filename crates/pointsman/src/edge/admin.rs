@@ -14,6 +14,7 @@ use model::{RequestId, Tick};
 use policy::Health;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::time::Duration;
 use store::StoreError;
 use subtle::ConstantTimeEq;
 
@@ -43,10 +44,12 @@ pub async fn admin(gateway: Arc<Gateway>, token: Arc<str>, request: Request<Inco
         (&Method::GET, ["metrics"]) => metrics(&gateway),
         (&Method::GET, ["admin", "v1", "health"]) => health(&gateway),
         (&Method::GET, ["admin", "v1", "keys"]) => keys::list(&gateway),
-        (&Method::POST, ["admin", "v1", "keys"]) => match gather(body, 0, BOUND).await {
-            Ok(body) => keys::create(&gateway, &body),
-            Err(_) => error(StatusCode::BAD_REQUEST, "invalid_request", "The body could not be read."),
-        },
+        (&Method::POST, ["admin", "v1", "keys"]) => {
+            match gather(body, 0, BOUND, Duration::from_secs(10)).await {
+                Ok(body) => keys::create(&gateway, &body),
+                Err(_) => error(StatusCode::BAD_REQUEST, "invalid_request", "The body could not be read."),
+            }
+        }
         (&Method::DELETE, ["admin", "v1", "keys", id]) => keys::revoke(&gateway, id),
         (&Method::GET, ["admin", "v1", "requests"]) => recent(gateway).await,
         (&Method::GET, ["admin", "v1", "requests", id]) => find(gateway, id).await,

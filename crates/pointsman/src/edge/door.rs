@@ -41,14 +41,15 @@ enum Door {
 
 /// The table of paths.
 fn door(method: &Method, path: &str) -> Door {
-    let chat = |dialect| {
-        let route = Route { dialect, operation: Operation::Chat, model: None };
+    let post = |dialect, operation| {
+        let route = Route { dialect, operation, model: None };
         if method == Method::POST { Door::Model(route) } else { Door::Method("POST") }
     };
     let get = |door| if method == Method::GET || method == Method::HEAD { door } else { Door::Method("GET") };
     match path {
-        "/v1/chat/completions" => chat(Dialect::OpenAi),
-        "/v1/messages" => chat(Dialect::Anthropic),
+        "/v1/chat/completions" => post(Dialect::OpenAi, Operation::Chat),
+        "/v1/messages" => post(Dialect::Anthropic, Operation::Chat),
+        "/v1/messages/count_tokens" => post(Dialect::Anthropic, Operation::CountTokens),
         "/v1/models" => get(Door::Models(None)),
         "/healthz" => get(Door::Healthy),
         "/readyz" => get(Door::Ready),

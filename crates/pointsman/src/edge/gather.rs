@@ -3,6 +3,8 @@
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use std::time::Duration;
+use tokio::time::timeout;
 
 /// Why a body could not be read whole.
 #[derive(Debug)]
@@ -11,13 +13,20 @@ pub enum Ungathered {
     TooLarge,
     /// The connection broke; what the transport said.
     Broken(String),
+    /// Nothing came for longer than allowed.
+    Silent,
 }
 
-/// Reads to the end. `announced` sizes the buffer when several frames must be joined.
-pub async fn gather(mut body: Incoming, announced: usize, bound: usize) -> Result<Bytes, Ungathered> {
+/// Reads to the end. `announced` sizes the buffer when several frames must be joined; `patience` is the longest silence.
+pub async fn gather(
+    mut body: Incoming,
+    announced: usize,
+    bound: usize,
+    patience: Duration,
+) -> Result<Bytes, Ungathered> {
     let mut first = Bytes::new();
     let mut joined: Option<BytesMut> = None;
-    while let Some(frame) = body.frame().await {
+    while let Some(frame) = timeout(patience, body.frame()).await.map_err(|_| Ungathered::Silent)? {
         let frame = frame.map_err(|e| Ungathered::Broken(crate::upstream::chain(&e)))?;
         let Ok(data) = frame.into_data() else { continue };
         let length = joined.as_ref().map_or(first.len(), BytesMut::len) + data.len();

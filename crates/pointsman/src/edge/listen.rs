@@ -17,25 +17,18 @@ use tokio::sync::watch;
 const HEAD: usize = 64 << 10;
 /// How long a client may take to send its head.
 const HEAD_TIME: Duration = Duration::from_secs(30);
-/// How long requests under way may take to finish after a stop was asked for.
-const GRACE: Duration = Duration::from_secs(30);
 
 /// Becomes true when it is time to stop.
 pub type Stop = watch::Receiver<bool>;
 
-/// Serves until `stop` turns true, then waits for requests under way, up to half a minute.
-pub async fn serve<H, F>(listener: TcpListener, handler: H, mut stop: Stop)
+/// Serves until `stop` turns true, then waits for requests under way, up to `drain`.
+pub async fn serve<H, F>(listener: TcpListener, handler: H, mut stop: Stop, drain: Duration)
 where
     H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIME)
-        .max_buf_size(HEAD)
-        .pipeline_flush(true);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_buf_size(HEAD);
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -72,8 +65,8 @@ where
         });
     }
     drop(listener);
-    if tokio::time::timeout(GRACE, graceful.shutdown()).await.is_err() {
-        tracing::warn!("requests were still under way {GRACE:?} after the stop; they are cut off");
+    if tokio::time::timeout(drain, graceful.shutdown()).await.is_err() {
+        tracing::warn!("requests were still under way {drain:?} after the stop; they are cut off");
     }
 }
 

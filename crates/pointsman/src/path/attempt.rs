@@ -1,7 +1,7 @@
 //! One call to one target: send, read, and either an answer or a failure with its name.
 
 use crate::edge::{Ungathered, gather};
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, LARGEST_ANSWER};
 use crate::path::stream::Feed;
 use crate::upstream::{Endpoint, Pieces};
 use bytes::Bytes;
@@ -9,7 +9,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method, Request, Response};
 use http_body::Body as _;
 use hyper::body::Incoming;
-use model::{Dialect, Failure, FailureKind, Operation, Timestamp, Usage};
+use model::{Dialect, Failure, FailureKind, Operation, Stop, Timestamp, Usage};
 use policy::Limits;
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -45,6 +45,25 @@ pub enum Served {
     Stream(Box<Feed>, Progress),
 }
 
+impl Served {
+    /// Why the model stopped, where that is known already.
+    pub fn stop(&self) -> Option<Stop> {
+        match self {
+            Served::Whole(relayed) => Some(relayed.stop),
+            Served::Stream(feed, Progress::Whole) => feed.relay.stop(),
+            Served::Stream(_, Progress::More) => None,
+        }
+    }
+
+    /// Tokens known so far.
+    pub fn usage(&self) -> Usage {
+        match self {
+            Served::Whole(relayed) => relayed.usage,
+            Served::Stream(feed, _) => feed.relay.usage(),
+        }
+    }
+}
+
 /// A failed attempt: why, the provider's status, and what it reported of usage before it failed.
 pub struct Broken {
     /// Why.
@@ -59,23 +78,159 @@ impl From<Failure> for Broken {
     }
 }
 
-/// Makes the call. `noticed` is told the status as soon as it is known.
-pub async fn attempt(
-    gateway: &Gateway,
-    endpoint: &Endpoint,
-    model: &str,
-    original: &Original<'_>,
-    limits: &Limits,
-    noticed: &mut (dyn FnMut(u16) + Send),
-) -> Result<Served, Broken> {
-    let request = compose(endpoint, model, original)?;
-    if original.glance.stream {
-        let limit = limits.first_token.min(limits.total);
-        let first = stream(gateway, endpoint, model, original, request, noticed);
-        return within(limit, FailureKind::FirstTokenTimeout, "no content", first).await;
+/// One call to one target.
+pub struct Call<'a> {
+    /// Connections and bounds.
+    pub gateway: &'a Gateway,
+    /// Where.
+    pub endpoint: &'a Endpoint,
+    /// The id the provider is sent.
+    pub model: &'a str,
+    /// What was asked.
+    pub original: &'a Original<'a>,
+    /// How long everything may take.
+    pub limits: &'a Limits,
+}
+
+impl Call<'_> {
+    /// Makes it. `noticed` is told the status as soon as it is known.
+    pub async fn make(&self, noticed: &mut (dyn FnMut(u16) + Send)) -> Result<Served, Broken> {
+        let request = self.compose()?;
+        let (first, total) = (self.limits.first_token.min(self.limits.total), self.limits.total);
+        if self.original.glance.stream {
+            // The first limit holds until the first content, not only until the headers.
+            return within(
+                first,
+                FailureKind::FirstTokenTimeout,
+                "no content",
+                self.stream(request, noticed),
+            )
+            .await;
+        }
+        let begun =
+            within(first, FailureKind::FirstTokenTimeout, "no answer begun", self.send(request, noticed));
+        let answer = async { self.whole(begun.await?).await };
+        within(total, FailureKind::Deadline, "no whole answer", answer).await
     }
-    let answer = whole(gateway, endpoint, original, request, limits.first_token, noticed);
-    within(limits.total, FailureKind::Deadline, "no whole answer", answer).await
+
+    /// The request as this target wants it, made afresh from the client's own.
+    fn compose(&self) -> Result<Request<Pieces>, Failure> {
+        let (endpoint, original) = (self.endpoint, self.original);
+        if let Some(why) = &endpoint.key_missing {
+            return Err(Failure::new(FailureKind::Auth, format!("{why}, so the provider was not called")));
+        }
+        let Outgoing { path_and_query, headers, body } = wire::outgoing(
+            original.dialect,
+            original.operation,
+            endpoint.row,
+            endpoint.dialect,
+            self.model,
+            self.secret(),
+            original.body,
+            original.glance,
+            original.headers,
+        )
+        .map_err(|uncarried| Failure::new(FailureKind::BadRequest, uncarried.to_string()))?;
+        let uri = endpoint.uri(&path_and_query).map_err(|e| {
+            Failure::new(FailureKind::ModelGone, format!("{} makes no valid address: {e}", self.model))
+        })?;
+        let mut request = Request::new(Pieces::new(body));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = uri;
+        request.headers_mut().extend(headers);
+        Ok(request)
+    }
+
+    fn secret(&self) -> Option<&str> {
+        self.endpoint.key.as_ref().map(|key| key.expose())
+    }
+
+    /// Sends, and turns every status that is not a success into a failure.
+    async fn send(
+        &self,
+        request: Request<Pieces>,
+        noticed: &mut (dyn FnMut(u16) + Send),
+    ) -> Result<Response<Incoming>, Broken> {
+        let response = self.gateway.upstream.call(request).await?;
+        let status = response.status();
+        noticed(status.as_u16());
+        if status.is_success() {
+            return Ok(response);
+        }
+        let (head, body) = response.into_parts();
+        // The status alone tells enough where the body breaks off.
+        let body = self.collect(body, ERROR_BODY).await.unwrap_or_default();
+        let Endpoint { dialect, row, .. } = self.endpoint;
+        let at = self.original.at;
+        Err(wire::classify(*dialect, row, status.as_u16(), &head.headers, &body, at, self.secret()).into())
+    }
+
+    async fn whole(&self, response: Response<Incoming>) -> Result<Served, Broken> {
+        let body = self.collect(response.into_body(), LARGEST_ANSWER).await?;
+        if self.original.operation == Operation::CountTokens {
+            // A count is no answer: nothing is generated and nothing is billed.
+            let usage = Usage { input: Some(0), output: Some(0), ..Usage::UNKNOWN };
+            return Ok(Served::Whole(Relayed {
+                body,
+                usage,
+                stop: Stop::EndTurn,
+                model: None,
+                stop_detail: None,
+            }));
+        }
+        let Endpoint { dialect, row, .. } = self.endpoint;
+        Ok(Served::Whole(wire::answer(self.original.dialect, *dialect, row, body, self.original.at)?))
+    }
+
+    async fn stream(
+        &self,
+        request: Request<Pieces>,
+        noticed: &mut (dyn FnMut(u16) + Send),
+    ) -> Result<Served, Broken> {
+        let response = self.send(request, noticed).await?;
+        let Original { dialect: client, glance, at, id, .. } = *self.original;
+        let Endpoint { dialect, row, .. } = self.endpoint;
+        if !is_stream(response.headers()) {
+            // A whole answer where a stream was asked for: an error in a 200, or a page of some proxy.
+            let body = self.collect(response.into_body(), ERROR_BODY).await?;
+            let why = match wire::answer(*dialect, *dialect, row, body, at) {
+                Err(failure) => failure,
+                Ok(_) => Failure::new(FailureKind::Malformed, "a whole answer where a stream was asked for"),
+            };
+            return Err(why.into());
+        }
+        let options = RelayOptions {
+            asks_usage: glance.asks_usage,
+            model: self.model,
+            created: at.seconds(),
+            id_hint: id,
+        };
+        let relay = Relay::new(client, *dialect, row, options);
+        let mut feed = Box::new(Feed { upstream: response.into_body(), relay, ready: VecDeque::new() });
+        // Nothing reaches the client before the first semantic token: until then any step may follow.
+        loop {
+            match poll_fn(|cx| feed.poll_more(cx)).await {
+                Ok(Progress::More) if !feed.relay.content_seen() => {}
+                Ok(progress) => return Ok(Served::Stream(feed, progress)),
+                Err(failure) => return Err(Broken { failure, usage: feed.relay.usage() }),
+            }
+        }
+    }
+
+    /// A provider's whole body.
+    async fn collect(&self, body: Incoming, bound: usize) -> Result<Bytes, Failure> {
+        let announced = body.size_hint().exact().map_or(0, |n| n as usize);
+        let idle = self.limits.idle;
+        gather(body, announced, bound, idle).await.map_err(|why| match why {
+            Ungathered::TooLarge => {
+                Failure::new(FailureKind::Malformed, format!("the answer is larger than {bound} bytes"))
+            }
+            Ungathered::Broken(why) => Failure::new(FailureKind::Cut, why),
+            Ungathered::Silent => {
+                Failure::new(FailureKind::Stall, format!("no byte for {idle:?} in mid-answer"))
+            }
+        })
+    }
 }
 
 async fn within<T>(
@@ -90,133 +245,9 @@ async fn within<T>(
     }
 }
 
-/// The request as this target wants it, made afresh from the client's own.
-fn compose(endpoint: &Endpoint, model: &str, original: &Original<'_>) -> Result<Request<Pieces>, Failure> {
-    if let Some(why) = &endpoint.key_missing {
-        return Err(Failure::new(FailureKind::Auth, format!("{why}, so the provider was not called")));
-    }
-    let key = endpoint.key.as_ref().map(|key| key.expose());
-    let Outgoing { path_and_query, headers, body } = wire::outgoing(
-        original.dialect,
-        original.operation,
-        endpoint.row,
-        endpoint.dialect,
-        model,
-        key,
-        original.body,
-        original.glance,
-        original.headers,
-    )
-    .map_err(|uncarried| Failure::new(FailureKind::BadRequest, uncarried.to_string()))?;
-    let uri = endpoint
-        .uri(&path_and_query)
-        .map_err(|e| Failure::new(FailureKind::ModelGone, format!("{model} makes no valid address: {e}")))?;
-    let mut request = Request::new(Pieces::new(body));
-    *request.method_mut() = Method::POST;
-    *request.uri_mut() = uri;
-    request.headers_mut().extend(headers);
-    Ok(request)
-}
-
-async fn whole(
-    gateway: &Gateway,
-    endpoint: &Endpoint,
-    original: &Original<'_>,
-    request: Request<Pieces>,
-    limit: Duration,
-    noticed: &mut (dyn FnMut(u16) + Send),
-) -> Result<Served, Broken> {
-    let accepted = accepted(gateway, endpoint, original, request, noticed);
-    let response = within(limit, FailureKind::FirstTokenTimeout, "no answer begun", accepted).await?;
-    let body = collect(response.into_body(), gateway.bounds.answer).await?;
-    let relayed = wire::answer(original.dialect, endpoint.dialect, endpoint.row, body, original.at)?;
-    Ok(Served::Whole(relayed))
-}
-
-async fn stream(
-    gateway: &Gateway,
-    endpoint: &Endpoint,
-    model: &str,
-    original: &Original<'_>,
-    request: Request<Pieces>,
-    noticed: &mut (dyn FnMut(u16) + Send),
-) -> Result<Served, Broken> {
-    let response = accepted(gateway, endpoint, original, request, noticed).await?;
-    if !is_stream(response.headers()) {
-        // A whole answer where a stream was asked for: an error in a 200, or a page of some proxy.
-        let body = collect(response.into_body(), ERROR_BODY).await?;
-        let why = match wire::answer(endpoint.dialect, endpoint.dialect, endpoint.row, body, original.at) {
-            Err(failure) => failure,
-            Ok(_) => Failure::new(FailureKind::Malformed, "a whole answer where a stream was asked for"),
-        };
-        return Err(why.into());
-    }
-    let options = RelayOptions {
-        asks_usage: original.glance.asks_usage,
-        model,
-        created: original.at.seconds(),
-        id_hint: original.id,
-    };
-    let relay = Relay::new(original.dialect, endpoint.dialect, endpoint.row, options);
-    let mut feed = Box::new(Feed { upstream: response.into_body(), relay, ready: VecDeque::new() });
-    // Nothing reaches the client before the first semantic token: until then any step may follow.
-    loop {
-        match poll_fn(|cx| feed.poll_more(cx)).await {
-            Ok(Progress::Whole) if !feed.relay.content_seen() => {
-                let usage = feed.relay.usage();
-                let failure = Failure::new(FailureKind::Empty, "the stream ended without any content");
-                return Err(Broken { failure, usage });
-            }
-            Ok(Progress::More) if !feed.relay.content_seen() => {}
-            Ok(progress) => return Ok(Served::Stream(feed, progress)),
-            Err(failure) => return Err(Broken { failure, usage: feed.relay.usage() }),
-        }
-    }
-}
-
-/// Sends, and turns every status that is not a success into a failure.
-async fn accepted(
-    gateway: &Gateway,
-    endpoint: &Endpoint,
-    original: &Original<'_>,
-    request: Request<Pieces>,
-    noticed: &mut (dyn FnMut(u16) + Send),
-) -> Result<Response<Incoming>, Broken> {
-    let response = gateway.upstream.call(request).await?;
-    let status = response.status();
-    noticed(status.as_u16());
-    if status.is_success() {
-        return Ok(response);
-    }
-    let (head, body) = response.into_parts();
-    let body = collect(body, ERROR_BODY).await.unwrap_or_default();
-    let secret = endpoint.key.as_ref().map(|key| key.expose());
-    let failure = wire::classify(
-        endpoint.dialect,
-        endpoint.row,
-        status.as_u16(),
-        &head.headers,
-        &body,
-        original.at,
-        secret,
-    );
-    Err(failure.into())
-}
-
 fn is_stream(headers: &HeaderMap) -> bool {
     headers.get(CONTENT_TYPE).is_some_and(|v| {
         let v = v.as_bytes();
         v.starts_with(b"text/event-stream") || v.starts_with(b"application/vnd.amazon.eventstream")
-    })
-}
-
-/// A provider's whole body.
-async fn collect(body: Incoming, bound: usize) -> Result<Bytes, Failure> {
-    let announced = body.size_hint().exact().map_or(0, |n| n as usize);
-    gather(body, announced, bound).await.map_err(|why| match why {
-        Ungathered::TooLarge => {
-            Failure::new(FailureKind::Malformed, format!("the answer is larger than {bound} bytes"))
-        }
-        Ungathered::Broken(why) => Failure::new(FailureKind::Cut, why),
     })
 }

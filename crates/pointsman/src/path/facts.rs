@@ -61,15 +61,14 @@ pub async fn whole_body(body: Incoming, headers: &HeaderMap, bound: usize) -> Re
     if announced.is_some_and(|n| n > bound) {
         return Err(too_large(bound));
     }
-    match tokio::time::timeout(BODY_TIME, gather(body, announced.unwrap_or(0), bound)).await {
+    let late = || Problem::new(Code::RequestTimeout, "The request body did not arrive within 60 seconds.");
+    match tokio::time::timeout(BODY_TIME, gather(body, announced.unwrap_or(0), bound, BODY_TIME)).await {
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(Ungathered::TooLarge)) => Err(too_large(bound)),
         Ok(Err(Ungathered::Broken(_))) => {
             Err(Problem::new(Code::InvalidRequest, "The request body broke off before its end."))
         }
-        Err(_) => {
-            Err(Problem::new(Code::RequestTimeout, "The request body did not arrive within 60 seconds."))
-        }
+        Ok(Err(Ungathered::Silent)) | Err(_) => Err(late()),
     }
 }
 

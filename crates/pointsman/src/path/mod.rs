@@ -18,16 +18,15 @@ pub use write::problem;
 use crate::edge::{Body, Route};
 use crate::gateway::Gateway;
 use crate::running::{Live, Running};
-use attempt::{Broken, Original, Served, attempt};
+use attempt::{Broken, Call, Original, Served};
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, Response};
 use hyper::body::Incoming;
 use model::{Asked, Code, End, Failure, FailureKind, Problem, RequestRow, Session, Stop, Usage};
-use policy::{Move, Plan, Tried};
+use policy::{Limits, Move, Plan, Tried};
 use smallvec::SmallVec;
 use std::sync::Arc;
-use wire::Relayed;
 
 /// Walks one request from its key to its settled answer. Every refusal comes back as a response of the client's dialect.
 pub async fn walk(gateway: &Arc<Gateway>, route: Route, head: Parts, body: Incoming) -> Response<Body> {
@@ -64,7 +63,8 @@ pub async fn walk(gateway: &Arc<Gateway>, route: Route, head: Parts, body: Incom
         asked: Asked::default(),
     };
     let visit = Visit::new(Arc::clone(gateway), Arc::clone(&running), row, now);
-    let bytes = match facts::whole_body(body, &head.headers, gateway.bounds.body).await {
+    let largest = usize::try_from(running.policy.server.max_body).unwrap_or(usize::MAX);
+    let bytes = match facts::whole_body(body, &head.headers, largest).await {
         Ok(bytes) => bytes,
         Err(problem) => return refuse(visit, Stage::Read, problem),
     };
@@ -134,13 +134,13 @@ async fn pursue(
     let mut tried: SmallVec<[Tried; 4]> = SmallVec::new();
     let mut last: Option<Failure> = None;
     // A refusal or a withheld answer that policy may yet hand to the client as it is.
-    let mut declined: Option<(usize, Relayed)> = None;
+    let mut declined: Option<(usize, Served, Limits)> = None;
     loop {
         let (index, wait, limits) = match policy::next(plan, &tried, gateway.clock.now()) {
             Move::Take { step, wait, limits } => (step, wait, limits),
             Move::Return => {
-                if let Some((index, relayed)) = declined {
-                    return write::whole(visit, &plan.steps()[index], relayed);
+                if let Some((step, served, limits)) = declined {
+                    return write::served(visit, &plan.steps()[step], served, &limits);
                 }
                 return refuse(visit, Stage::Attempt, write::returned(last.as_ref()));
             }
@@ -184,22 +184,17 @@ async fn pursue(
             }
             Err(problem) => return refuse(visit, Stage::Reserve, problem),
         }
-        let model = &step.target().model;
-        let result = attempt(gateway, endpoint, model, original, &limits, &mut |s| visit.status(s)).await;
+        let call = Call { gateway, endpoint, model: &step.target().model, original, limits: &limits };
+        let result = call.make(&mut |status| visit.status(status)).await;
         let broken = match result {
-            Ok(Served::Whole(relayed)) => match refusal(relayed.stop) {
-                Some(kind) => {
-                    let failure = Failure::new(kind, "the model's answer is a refusal");
-                    let usage = relayed.usage;
-                    declined = Some((index, relayed));
+            Ok(served) => match served.stop().and_then(declining) {
+                Some(failure) => {
+                    let usage = served.usage();
+                    declined = Some((index, served, limits));
                     Broken { failure, usage }
                 }
-                None => return write::whole(visit, step, relayed),
+                None => return write::served(visit, step, served, &limits),
             },
-            Ok(Served::Stream(feed, progress)) => {
-                visit.first_token();
-                return write::stream(visit, step, *feed, progress, &limits);
-            }
             Err(broken) => broken,
         };
         tried.extend(visit.failed(&broken.failure, broken.usage, false));
@@ -208,10 +203,10 @@ async fn pursue(
 }
 
 /// A success that is none: the vendor's words are an answer, but not to the task.
-fn refusal(stop: Stop) -> Option<FailureKind> {
+fn declining(stop: Stop) -> Option<Failure> {
     match stop {
-        Stop::Refusal => Some(FailureKind::Refusal),
-        Stop::ContentFilter => Some(FailureKind::ContentFilter),
+        Stop::Refusal => Some(Failure::new(FailureKind::Refusal, "the model declined")),
+        Stop::ContentFilter => Some(Failure::new(FailureKind::ContentFilter, "a filter withheld the answer")),
         _ => None,
     }
 }

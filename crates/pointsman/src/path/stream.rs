@@ -127,7 +127,11 @@ impl Answering {
     /// The answer is whole: settle first, then let its end go.
     fn complete(&mut self) {
         let Some(mut feed) = self.feed.take() else { return };
-        let cost = self.visit.succeeded(feed.relay.usage());
+        let usage = feed.relay.usage();
+        let cost = match feed.relay.stop().and_then(super::declining) {
+            Some(failure) => self.visit.declined(&failure, usage),
+            None => self.visit.succeeded(usage),
+        };
         match self.visit.settle(End::Served, None) {
             Ok(()) => feed.relay.finale(cost, &mut self.ready),
             Err(problem) => self.say(&problem),
@@ -139,8 +143,16 @@ impl Answering {
         let Some(feed) = self.feed.take() else { return };
         self.visit.failed(&failure, feed.relay.usage(), true);
         drop(feed);
-        let code = if failure.kind == FailureKind::Deadline { Code::Deadline } else { Code::StreamBroken };
-        let problem = Problem::new(code, "The provider's stream broke off before its end.");
+        let problem = match failure.kind {
+            FailureKind::Deadline => Problem::new(
+                Code::Deadline,
+                "The time allowed for this request passed before the stream was whole.",
+            ),
+            FailureKind::ContentFilter | FailureKind::Refusal => {
+                Problem::new(Code::ContentFiltered, "A content filter of the provider cut the answer off.")
+            }
+            _ => Problem::new(Code::StreamBroken, "The provider's stream broke off before its end."),
+        };
         let problem = self.visit.refuse(super::Stage::Write, problem);
         self.say(&problem);
     }

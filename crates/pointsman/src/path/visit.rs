@@ -126,6 +126,12 @@ impl Visit {
         attempt.cost_usd
     }
 
+    /// Ends the attempt whose answer declines and is handed to the client all the same.
+    pub fn declined(&mut self, failure: &Failure, usage: Usage) -> Option<Money> {
+        self.close(Some(failure), usage);
+        self.succeeded(usage)
+    }
+
     /// Ends the attempt that failed, and says what `next` needs to know of it.
     pub fn failed(&mut self, failure: &Failure, usage: Usage, content_sent: bool) -> Option<Tried> {
         let (step, began) = self.open.as_ref().map(|open| (open.step, open.began))?;
@@ -158,7 +164,12 @@ impl Visit {
             _ => rates.and_then(|rates| cost(rates, &usage)),
         };
         if let Some(slot) = &open.slot {
-            let outcome = failure.map_or(Outcome::Served, |f| Outcome::Failed(f.kind, f.retry_after));
+            let outcome = match failure {
+                None => Outcome::Served,
+                // Of one unlisted model that is gone the others of its provider know nothing.
+                Some(f) if f.kind == FailureKind::ModelGone && open.target.shared => Outcome::Abandoned,
+                Some(f) => Outcome::Failed(f.kind, f.retry_after),
+            };
             slot.health().end(outcome, first_token, tick);
             slot.meter(&self.gateway.metrics).count(
                 attempt.failure,

@@ -2,6 +2,7 @@
 
 use crate::edge::Body;
 use crate::path::Visit;
+use crate::path::attempt::Served;
 use crate::path::stream::{Answering, Feed};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
@@ -22,8 +23,19 @@ const A_MOMENT: Duration = Duration::from_secs(1);
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream; charset=utf-8");
 
+/// What a target brought, as the client reads it.
+pub fn served(mut visit: Visit, step: &Step, served: Served, limits: &Limits) -> Response<Body> {
+    match served {
+        Served::Whole(relayed) => whole(visit, step, relayed),
+        Served::Stream(feed, progress) => {
+            visit.first_token();
+            stream(visit, step, *feed, progress, limits)
+        }
+    }
+}
+
 /// A whole answer: settled, then sent.
-pub fn whole(mut visit: Visit, step: &Step, relayed: Relayed) -> Response<Body> {
+fn whole(mut visit: Visit, step: &Step, relayed: Relayed) -> Response<Body> {
     let cost = visit.succeeded(relayed.usage);
     gave_up(&mut visit, step);
     if let Err(problem) = visit.settle(End::Served, None) {
@@ -39,13 +51,7 @@ pub fn whole(mut visit: Visit, step: &Step, relayed: Relayed) -> Response<Body> 
 }
 
 /// A stream whose first content has arrived.
-pub fn stream(
-    mut visit: Visit,
-    step: &Step,
-    feed: Feed,
-    progress: Progress,
-    limits: &Limits,
-) -> Response<Body> {
+fn stream(mut visit: Visit, step: &Step, feed: Feed, progress: Progress, limits: &Limits) -> Response<Body> {
     gave_up(&mut visit, step);
     let mut headers = HeaderMap::with_capacity(12);
     headers.insert(CONTENT_TYPE, EVENTS);
@@ -123,8 +129,11 @@ pub fn ended(ending: Ending, tried: &[Tried], now: Now) -> Problem {
     let code = ending.code(tried);
     let message = match code {
         Code::RateLimited => "Every permitted target is out of quota or rate.",
-        Code::ContextExceeded => "The conversation is longer than the window of every permitted target.",
+        Code::ContextExceeded => {
+            "The prompt is too long: it exceeds the context window of every permitted target."
+        }
         Code::Deadline => "The time allowed for this request passed before an answer was complete.",
+        Code::UnknownModel => "The provider does not have this model.",
         _ => "Every permitted target failed.",
     };
     let wait = ending.retry_after(tried, now).or((code.status() >= 429).then_some(A_MOMENT));
@@ -139,15 +148,19 @@ pub fn returned(failure: Option<&Failure>) -> Problem {
     let problem = match failure.kind.group() {
         FailureGroup::BadRequest => match failure.status {
             Some(413) => Problem::new(Code::TooLarge, "The provider says that the request is too large."),
-            Some(_) => Problem::new(
-                Code::ProviderRejected,
-                format!("The provider rejected the request: {}", failure.detail),
-            ),
+            Some(_) => {
+                let message = format!("The provider rejected the request: {}", sentence(&failure.detail));
+                Problem::new(Code::ProviderRejected, message)
+            }
             None => Problem::new(Code::CannotCarry, format!("{}.", failure.detail)),
         },
+        FailureGroup::Refusal => Problem::new(
+            Code::ContentFiltered,
+            format!("The provider declined: {}", sentence(&failure.detail)),
+        ),
         FailureGroup::ContextExceeded => Problem::new(
             Code::ContextExceeded,
-            "The conversation is longer than the window of every permitted target.",
+            "The prompt is too long: it exceeds the context window of every permitted target.",
         ),
         FailureGroup::Quota => Problem::new(Code::RateLimited, "The target is out of quota or rate."),
         FailureGroup::Timeout => Problem::new(Code::Deadline, "The target was too slow."),
@@ -155,4 +168,10 @@ pub fn returned(failure: Option<&Failure>) -> Problem {
     };
     let helps = problem.code.status() >= 429;
     Problem { retry_after: failure.retry_after.or(helps.then_some(A_MOMENT)), ..problem }
+}
+
+/// A provider's words with a full stop behind them.
+fn sentence(words: &str) -> String {
+    let words = words.trim_end();
+    if words.ends_with(['.', '!', '?']) { words.to_owned() } else { format!("{words}.") }
 }
