@@ -25,6 +25,20 @@ fn object() -> impl Strategy<Value = Json<'static>> {
         .prop_map(|map| Json::checked(serde_json::to_string(&map).unwrap()))
 }
 
+/// A schema that every vendor's structured outputs take; what they lack is moved into words, which is no round trip.
+fn schema() -> impl Strategy<Value = Json<'static>> {
+    prop::collection::btree_map("[a-zA-Z\"]{1,9}", ".{0,8}", 0..3).prop_map(|fields| {
+        let fields: serde_json::Map<_, _> = fields
+            .into_iter()
+            .map(|(name, described)| (name, serde_json::json!({"type": "string", "description": described})))
+            .collect();
+        let fields = serde_json::to_string(&fields).unwrap();
+        Json::checked(format!(
+            r#"{{"type":"object","properties":{fields},"required":[],"additionalProperties":false}}"#
+        ))
+    })
+}
+
 fn said() -> impl Strategy<Value = Part<'static>> {
     let image = "[A-Za-z0-9+/]{4,12}".prop_map(|data| Part::Image {
         source: Media::Inline { mime: Text::plain("image/png"), data: Text::plain(&data) },
@@ -88,7 +102,7 @@ prop_compose! {
         tools in prop::collection::vec((name(), prop::option::of(words()), object()), 0..3),
         choice in prop::option::of(0..4u8),
         parallel in prop::option::of(any::<bool>()),
-        schema in prop::option::of(object()),
+        schema in prop::option::of(schema()),
         limit in 1..100_000u64,
         temperature in prop::option::of(0..10u8),
         stop in prop::collection::vec(words(), 0..4),

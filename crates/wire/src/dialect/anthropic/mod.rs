@@ -12,6 +12,7 @@ mod peek;
 mod problem;
 mod read;
 mod reasons;
+mod schema;
 mod turns;
 mod usage;
 mod write;

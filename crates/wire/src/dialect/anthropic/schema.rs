@@ -13,6 +13,8 @@ use model::{Json, Text};
 const PLAIN: &[&str] = &["type", "title", "enum", "const", "default", "required"];
 /// Keywords whose value is an object of schemas.
 const NAMED: &[&str] = &["properties", "$defs", "definitions"];
+/// Those of them that a reference may stand beside.
+const DEFINED: &[&str] = &["$defs", "definitions"];
 /// Keywords whose value is a list of schemas. Of `oneOf` the grammar knows only the weaker `anyOf`.
 const LISTED: &[&str] = &["anyOf", "oneOf", "allOf"];
 /// Keywords that say nothing about the answer.
@@ -50,6 +52,8 @@ struct Outline<'a> {
     reference: Option<Text<'a>>,
     /// Whether it describes objects.
     object: bool,
+    /// Whether it says anything about keys that nobody named.
+    closed: bool,
     /// What the grammar does not know, as words.
     beyond: String,
 }
@@ -64,15 +68,13 @@ fn one(r: &mut Reader<'_>, out: &mut Out) -> Result<(), Trouble> {
     out.object();
     r.object(|key, r| {
         match key {
-            _ if NAMED.contains(&key) && r.kind()? == Kind::Object => {
-                if key != "properties" || outline.reference.is_none() {
-                    out.key(key).object();
-                    r.object(|name, r| one(r, out.any_key(name)))?;
-                    out.end_object();
-                }
-            }
             // Beside a reference only definitions are read.
-            _ if outline.reference.is_some() => {}
+            _ if outline.reference.is_some() && !DEFINED.contains(&key) => {}
+            _ if NAMED.contains(&key) && r.kind()? == Kind::Object => {
+                out.key(key).object();
+                r.object(|name, r| one(r, out.any_key(name)))?;
+                out.end_object();
+            }
             _ if PLAIN.contains(&key) => {
                 out.key(key).raw(r.value()?);
             }
@@ -85,37 +87,43 @@ fn one(r: &mut Reader<'_>, out: &mut Out) -> Result<(), Trouble> {
             "format" | "minItems" if within(key, r.clone().value()?) => {
                 out.key(key).raw(r.value()?);
             }
+            "description" if outline.description.is_some() => outline.describe(out),
+            "additionalProperties" if outline.object => {
+                out.key(key).bool(false);
+            }
             _ => {}
         }
         Ok::<_, Trouble>(())
     })?;
-    if let Some(reference) = &outline.reference {
-        out.key("$ref").text(reference);
-    } else {
-        outline.finish(out);
+    match &outline.reference {
+        Some(reference) => {
+            out.key("$ref").text(reference);
+        }
+        None => outline.complete(out),
     }
     out.end_object();
     Ok(())
 }
 
 impl Outline<'_> {
-    fn finish(&self, out: &mut Out) {
-        if self.object {
+    /// Writes what the schema itself had no keyword for.
+    fn complete(&self, out: &mut Out) {
+        if self.description.is_none() && !self.beyond.is_empty() {
+            self.describe(out);
+        }
+        if self.object && !self.closed {
             out.key("additionalProperties").bool(false);
         }
+    }
+
+    fn describe(&self, out: &mut Out) {
         let beyond = Text::plain(&self.beyond);
-        match (&self.description, self.beyond.is_empty()) {
-            (None, true) => {}
-            (Some(description), true) => {
-                out.key("description").text(description);
-            }
-            (None, false) => {
-                out.key("description").joined(&["{", beyond.raw(), "}"]);
-            }
-            (Some(description), false) => {
-                out.key("description").joined(&[description.raw(), "\\n\\n{", beyond.raw(), "}"]);
-            }
+        let mut pieces: Vec<&str> = self.description.iter().map(Text::raw).collect();
+        if !self.beyond.is_empty() {
+            let open = if pieces.is_empty() { "{" } else { "\\n\\n{" };
+            pieces.extend([open, beyond.raw(), "}"]);
         }
+        out.key("description").joined(&pieces);
     }
 }
 
@@ -128,7 +136,8 @@ fn outline<'a>(r: &mut Reader<'a>) -> Result<Outline<'a>, Trouble> {
             ("type", _) => outline.object |= r.value()?.contains("\"object\""),
             ("properties", Kind::Object) => outline.object = true,
             ("additionalProperties", Kind::Object) => return Err(Trouble::Map),
-            ("additionalProperties", _) | ("items", Kind::Object) => {}
+            ("additionalProperties", _) => outline.closed = true,
+            ("items", Kind::Object) => {}
             (_, Kind::Object) if NAMED.contains(&key) => {}
             (_, Kind::Array) if LISTED.contains(&key) => {}
             _ if PLAIN.contains(&key) || SILENT.contains(&key) => {}
@@ -166,7 +175,7 @@ mod tests {
 
     #[test]
     fn what_the_grammar_knows_stays_as_it_is() {
-        let known = r##"{"type":"object","properties":{"a":{"type":["string","null"],"format":"uuid"},"b":{"type":"array","items":{"$ref":"#/$defs/B"},"minItems":1}},"required":["a","b"],"$defs":{"B":{"enum":[1,2],"description":"A \"b\""}},"additionalProperties":false}"##;
+        let known = r##"{"type":"object","properties":{"a":{"type":["string","null"],"format":"uuid"},"b":{"type":"array","items":{"$ref":"#/$defs/B"},"minItems":1}},"additionalProperties":false,"required":["a","b"],"$defs":{"B":{"description":"A \"b\"","enum":[1,2]}}}"##;
         assert_eq!(written(known), known);
     }
 
@@ -208,7 +217,7 @@ mod tests {
             written(
                 r#"{"additionalProperties":true,"$schema":"x","properties":{"a":{"type":["object","null"]}}}"#
             ),
-            r#"{"properties":{"a":{"type":["object","null"],"additionalProperties":false}},"additionalProperties":false}"#
+            r#"{"additionalProperties":false,"properties":{"a":{"type":["object","null"],"additionalProperties":false}}}"#
         );
     }
 

@@ -1,6 +1,6 @@
 //! Requests, written from the neutral form.
 
-use super::{models, turns};
+use super::{models, schema, turns};
 use crate::dialect::Target;
 use crate::fields;
 use crate::json::Out;
@@ -96,7 +96,7 @@ fn tools(prompt: &Prompt<'_>, out: &mut Out) -> Result<(), Uncarried> {
         return Ok(());
     }
     out.key("tools").array();
-    prompt.tools.iter().for_each(|tool| write_tool(tool, out));
+    prompt.tools.iter().try_for_each(|tool| write_tool(tool, out))?;
     out.end_array();
     let choice = match (&prompt.tool_choice, prompt.parallel_tools) {
         (None, None | Some(true)) => return Ok(()),
@@ -117,16 +117,21 @@ fn tools(prompt: &Prompt<'_>, out: &mut Out) -> Result<(), Uncarried> {
     Ok(())
 }
 
-fn write_tool(tool: &Tool<'_>, out: &mut Out) {
+fn write_tool(tool: &Tool<'_>, out: &mut Out) -> Result<(), Uncarried> {
     out.object().key("name").text(&tool.name);
     if let Some(description) = &tool.description {
         out.key("description").text(description);
     }
     out.key("input_schema");
     match &tool.schema {
-        Some(schema) => out.json(schema),
-        None => out.raw(r#"{"type":"object","properties":{}}"#),
-    };
+        Some(schema) if tool.strict == Some(true) => schema::write(schema, out)?,
+        Some(schema) => {
+            out.json(schema);
+        }
+        None => {
+            out.raw(r#"{"type":"object","properties":{}}"#);
+        }
+    }
     if let Some(strict) = tool.strict {
         out.key("strict").bool(strict);
     }
@@ -134,6 +139,7 @@ fn write_tool(tool: &Tool<'_>, out: &mut Out) {
         turns::cache_mark(&None, out);
     }
     out.end_object();
+    Ok(())
 }
 
 /// Writes how to think and the form of the answer. Says whether the model will think.
@@ -194,13 +200,9 @@ fn thinking(prompt: &Prompt<'_>, model: &str, limit: u64, out: &mut Out) -> Resu
             });
         }
         if let Some(schema) = schema {
-            out.key("format")
-                .object()
-                .key("type")
-                .plain("json_schema")
-                .key("schema")
-                .json(schema)
-                .end_object();
+            out.key("format").object().key("type").plain("json_schema");
+            schema::write(schema, out.key("schema"))?;
+            out.end_object();
         }
         out.end_object();
     }
