@@ -335,6 +335,50 @@ def test_tokens_can_be_counted_beforehand(anthropic_client):
     assert counted.input_tokens == told.message.usage.input_tokens
 
 
+def test_tokens_that_the_provider_does_not_count_are_not_invented(anthropic_client, sim):
+    with pytest.raises(anthropic.BadRequestError, match="counting of tokens"):
+        anthropic_client.messages.count_tokens(model=TARGETS["openai"], messages=user("How many?"))
+    assert sim.log() == []
+
+
+@pytest.mark.parametrize(
+    ("part", "named"),
+    [
+        ({"tools": [{"type": "web_search_20250305", "name": "web_search"}]}, "web_search_20250305"),
+        ({"messages": [*user("Go on."), {"role": "assistant", "content": "It is"}]}, "unfinished turn"),
+        ({"messages": user([{"type": "image", "source": {"type": "file", "file_id": "file_1"}}])}, "file id"),
+    ],
+    ids=["a-tool-of-the-vendors", "an-unfinished-turn", "another-vendors-file"],
+)
+def test_what_the_provider_cannot_be_told_is_refused_and_never_dropped(anthropic_client, sim, stream, part, named):
+    request = {"messages": user("Hi"), **part}
+    with pytest.raises(anthropic.BadRequestError, match=named) as refused:
+        ask(anthropic_client, stream, model=TARGETS["openai"], **request)
+    assert refused.value.body["error"]["details"]["error_code"] == "cannot_carry"
+    assert sim.log() == [], "nothing was sent"
+
+
+def test_models_can_be_listed(anthropic_client):
+    ids = {model.id for model in anthropic_client.models.list()}
+    assert {"small-talk", *TARGETS.values()} <= ids
+
+
+@pytest.mark.parametrize("model", ["small-talk", TARGETS["openai"]], ids=["workflow", "target"])
+def test_one_model_of_the_list_can_be_asked_for(anthropic_client, model):
+    assert anthropic_client.models.retrieve(model).id == model
+
+
+def test_the_beta_surface_of_the_sdk_is_the_same_door(anthropic_client, provider, stream):
+    request = {"model": TARGETS[provider], "max_tokens": 200, "messages": user("Hi")}
+    if stream:
+        with anthropic_client.beta.messages.stream(**request) as live:
+            message = live.get_final_message()
+    else:
+        message = anthropic_client.beta.messages.create(**request)
+    assert message.content[0].text
+    assert message.stop_reason == "end_turn"
+
+
 def test_a_workflow_is_called_by_name(anthropic_client, stream):
     told = ask(anthropic_client, stream, model="small-talk", messages=user("Hi"))
     assert told.headers["x-pointsman-workflow"] == "small-talk"

@@ -125,6 +125,42 @@ def test_a_full_context_is_a_bad_request_that_says_so(asker, sim, provider, stre
     assert "prompt is too long" in refused.value.message.lower()
 
 
+def test_a_refusal_is_served_as_it_is_and_the_ledger_knows_it_for_one(asker, fresh, sim, provider, stream):
+    sim.fails("refusal")
+    told = asker.ask(stream, model=TARGETS[provider])
+    assert told.headers["x-pointsman-attempts"] == "1", "a refusal is not an outage"
+    row = fresh.row(told.headers["x-pointsman-request-id"])
+    assert (row["end"], row["served_by"]) == ("served", TARGETS[provider])
+    assert [attempt["failure"] for attempt in row["attempts"]] == ["refusal"]
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [
+        False,
+        pytest.param(
+            True, marks=pytest.mark.xfail(strict=True, reason="`hold: whole` is not enforced yet, as `check` says")
+        ),
+    ],
+    ids=["whole", "streamed"],
+)
+def test_a_refusal_goes_to_the_next_step_where_the_workflow_says_so(start_gateway, sim, provider, stream):
+    # Held whole, a stream can still be answered by somebody else once its first words are known for a refusal.
+    other = next(target for name, target in TARGETS.items() if name != provider)
+    config = configuration(sim)
+    config["workflows"]["small-talk"].update(
+        route=[TARGETS[provider], other], on={"refusal": "next"}, stream={"hold": "whole"}
+    )
+    gateway = start_gateway(config)
+    sim.script({"times": 1, "fault": {"kind": "refusal"}}, {"answer": {"text": "Gladly."}})
+    with openai.OpenAI(base_url=f"{gateway.url}/v1", api_key="none", max_retries=0) as client:
+        told = openai_talk.ask(client, stream, model="small-talk", messages=QUESTION)
+    assert (told.text, told.refusal) == ("Gladly.", "")
+    assert told.headers["x-pointsman-served-by"] == other
+    row = gateway.row(told.headers["x-pointsman-request-id"])
+    assert [attempt["failure"] for attempt in row["attempts"]] == ["refusal", None]
+
+
 @pytest.mark.parametrize("fault", ["cut", "reset_mid", "in_stream_error"])
 def test_a_stream_that_is_cut_ends_in_an_error_and_never_in_a_normal_end(asker, fresh, sim, provider, fault):
     sim.fails(fault, after_tokens=5)

@@ -311,6 +311,42 @@ def test_a_bare_model_id_is_found_in_the_catalog(openai_client, stream):
     assert told.headers["x-pointsman-served-by"] == "openai/gpt-4.1"
 
 
+@pytest.mark.parametrize(
+    ("part", "named"),
+    [
+        ({"n": 2}, "n"),
+        ({"logprobs": True}, "logprobs"),
+        ({"frequency_penalty": 0.5}, "frequency_penalty"),
+        ({"messages": [{"role": "user", "content": [{"type": "file", "file": {"file_id": "file-1"}}]}]}, "file id"),
+        (
+            {
+                "messages": [
+                    {"role": "user", "content": [{"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}]}
+                ]
+            },
+            "audio",
+        ),
+    ],
+    ids=["several-answers", "logprobs", "penalty", "another-vendors-file", "audio"],
+)
+def test_what_the_provider_cannot_be_told_is_refused_and_never_dropped(openai_client, sim, stream, part, named):
+    request = {"messages": [{"role": "user", "content": "Hi"}], **part}
+    with pytest.raises(openai.BadRequestError, match=named) as refused:
+        ask(openai_client, stream, model=TARGETS["anthropic"], **request)
+    assert refused.value.code == "cannot_carry"
+    assert sim.log() == [], "nothing was sent"
+
+
 def test_models_can_be_listed(openai_client):
     ids = {model.id for model in openai_client.models.list()}
-    assert "small-talk" in ids
+    assert {"small-talk", *TARGETS.values()} <= ids
+
+
+@pytest.mark.parametrize("model", ["small-talk", TARGETS["openai"]], ids=["workflow", "target"])
+def test_one_model_of_the_list_can_be_asked_for(openai_client, model):
+    assert openai_client.models.retrieve(model).id == model
+
+
+def test_a_model_that_is_not_in_the_list_is_not_found(openai_client):
+    with pytest.raises(openai.NotFoundError, match="nobody"):
+        openai_client.models.retrieve("nobody/nothing")
