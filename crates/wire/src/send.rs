@@ -39,7 +39,7 @@ impl Outgoing {
 pub struct Uncarried {
     /// The part of the request, such as `messages[2].content[0] (input_audio)`.
     pub part: String,
-    /// Why, as the end of the sentence "... cannot be carried: ...".
+    /// Why, as the end of the sentence "The target cannot take PART: WHY", without a full stop.
     pub why: String,
 }
 
@@ -60,7 +60,7 @@ impl Uncarried {
 
 impl fmt::Display for Uncarried {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} cannot be carried: {}", self.part, self.why)
+        write!(f, "The target cannot take {}: {}", self.part, self.why)
     }
 }
 
@@ -148,7 +148,7 @@ fn translated(
     let text = crate::json::text(body).map_err(|fault| broken(fault.what))?;
     let prompt = ours.read(text).map_err(|problem| {
         let part = problem.field.as_deref().unwrap_or("the body").to_owned();
-        Uncarried::new(part, problem.message.into_owned())
+        Uncarried::new(part, problem.message.trim_end_matches('.'))
     })?;
     theirs.write(&prompt, target)
 }
