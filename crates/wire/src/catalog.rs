@@ -5,7 +5,6 @@
 
 use model::{Capabilities, CatalogModel, ModelFacts, MoneyError, Price, Rates, Tier};
 use serde::{Deserialize, Deserializer};
-use std::sync::OnceLock;
 
 const EMBEDDED: &str = include_str!("../data/catalog.json");
 
@@ -27,6 +26,7 @@ pub struct Source {
 #[derive(Deserialize)]
 struct File {
     sources: Vec<Source>,
+    #[cfg(test)]
     models: Vec<Entry>,
 }
 
@@ -113,23 +113,25 @@ impl Entry {
     }
 }
 
-fn parsed() -> &'static (Vec<Source>, Vec<CatalogModel>) {
-    static PARSED: OnceLock<(Vec<Source>, Vec<CatalogModel>)> = OnceLock::new();
-    PARSED.get_or_init(|| {
-        // The file is part of the program and a test reads all of it; a broken one leaves the catalog empty.
-        let file: File = serde_json::from_str(EMBEDDED).unwrap_or(File { sources: vec![], models: vec![] });
-        (file.sources, file.models.into_iter().map(Entry::model).collect())
-    })
+/// Every model of the catalog. Thousands: a server wants [`models_of`].
+pub fn models() -> Vec<CatalogModel> {
+    models_of(&|_| true)
 }
 
-/// Every model of the catalog.
-pub fn models() -> Vec<CatalogModel> {
-    parsed().1.clone()
+/// The models of the providers that are wanted. The file has one model a line, so that the others cost nothing.
+pub fn models_of(wanted: &dyn Fn(&str) -> bool) -> Vec<CatalogModel> {
+    const START: &str = "{\"provider\":\"";
+    let lines = EMBEDDED.lines().filter(|line| {
+        let provider = line.strip_prefix(START).and_then(|rest| rest.split('"').next());
+        provider.is_some_and(wanted)
+    });
+    // The file is part of the program and a test reads all of it.
+    lines.filter_map(|line| serde_json::from_str(line.trim_end_matches(',')).ok()).map(Entry::model).collect()
 }
 
 /// Where the figures come from.
 pub fn sources() -> Vec<Source> {
-    parsed().0.clone()
+    serde_json::from_str::<File>(EMBEDDED).map(|file| file.sources).unwrap_or_default()
 }
 
 #[cfg(test)]

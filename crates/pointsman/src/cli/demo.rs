@@ -89,7 +89,7 @@ impl Demo {
             .replace("{anthropic}", &anthropic.addr().to_string())
             .replace("{openai}", &openai.addr().to_string())
             .replace("{onprem}", &onprem.addr().to_string());
-        let models = wire::catalog::models();
+        let models = wire::catalog::models_of(&|provider| text.contains(provider));
         let nothing = |name: &str| Err(format!("the demo reads no file, not even {name}"));
         let loaded = policy::file::load(&text, &load::known(&models, &nothing));
         let policy = loaded.policy.ok_or_else(|| {

@@ -58,7 +58,8 @@ pub fn checked(file: Option<&Path>) -> Result<Checked, Stuck> {
     })?;
     let beside = path.parent().unwrap_or(Path::new("")).to_owned();
     let read = move |name: &str| std::fs::read_to_string(beside.join(name)).map_err(|e| e.to_string());
-    let models = wire::catalog::models();
+    // A provider that the text does not even mention cannot be part of the policy.
+    let models = wire::catalog::models_of(&|provider| text.contains(provider));
     let loaded = policy::file::load(&text, &known(&models, &read));
     Ok(Checked { path, policy: loaded.policy, findings: loaded.findings })
 }
@@ -70,9 +71,10 @@ pub fn policy(file: Option<&Path>) -> Result<(Policy, Option<PathBuf>), Stuck> {
         let path = checked.path.clone();
         return Ok((checked.usable()?, Some(path)));
     }
-    let models = wire::catalog::models();
+    let found = found();
+    let models = wire::catalog::models_of(&|provider| found.iter().any(|preset| preset.name == provider));
     let nothing = |_: &str| Err("no file is read here".to_owned());
-    Ok((policy::file::from_keys(&found(), &known(&models, &nothing)), None))
+    Ok((policy::file::from_keys(&found, &known(&models, &nothing)), None))
 }
 
 /// What the policy room may know.

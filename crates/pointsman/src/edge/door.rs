@@ -64,7 +64,8 @@ fn door(method: &Method, path: &str) -> Door {
 pub async fn application(gateway: Arc<Gateway>, request: Request<Incoming>) -> Response<Body> {
     let (head, body) = request.into_parts();
     match door(&head.method, head.uri.path()) {
-        Door::Model(route) => path::walk(&gateway, route, head, body).await,
+        // The walk's future is large and futures are moved about before they are first polled: behind a box it stays put.
+        Door::Model(route) => Box::pin(path::walk(&gateway, route, head, body)).await,
         Door::Models(one) => models(&gateway, &head, one.as_deref()),
         Door::Healthy => plain(StatusCode::OK, "ok\n"),
         Door::Ready => ready(&gateway),

@@ -13,7 +13,8 @@ use model::{Dialect, Failure, FailureKind, Operation, Stop, Timestamp, Usage};
 use policy::Limits;
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use tokio::time::timeout;
 use wire::{Glance, Outgoing, Progress, Relay, RelayOptions, Relayed};
 
 /// Error bodies are read this far; what matters in them stands at the start.
@@ -99,18 +100,15 @@ impl Call<'_> {
         let (first, total) = (self.limits.first_token.min(self.limits.total), self.limits.total);
         if self.original.glance.stream {
             // The first limit holds until the first content, not only until the headers.
-            return within(
-                first,
-                FailureKind::FirstTokenTimeout,
-                "no content",
-                self.stream(request, noticed),
-            )
-            .await;
+            let begun = timeout(first, self.stream(request, noticed)).await;
+            return begun.unwrap_or_else(|_| late(FailureKind::FirstTokenTimeout, "no content", first));
         }
-        let begun =
-            within(first, FailureKind::FirstTokenTimeout, "no answer begun", self.send(request, noticed));
-        let answer = async { self.whole(begun.await?).await };
-        within(total, FailureKind::Deadline, "no whole answer", answer).await
+        let began = Instant::now();
+        let begun = timeout(first, self.send(request, noticed)).await;
+        let response =
+            begun.unwrap_or_else(|_| late(FailureKind::FirstTokenTimeout, "no answer begun", first))?;
+        let whole = timeout(total.saturating_sub(began.elapsed()), self.whole(response)).await;
+        whole.unwrap_or_else(|_| late(FailureKind::Deadline, "no whole answer", total))
     }
 
     /// The request as this target wants it, made afresh from the client's own.
@@ -233,16 +231,8 @@ impl Call<'_> {
     }
 }
 
-async fn within<T>(
-    limit: Duration,
-    kind: FailureKind,
-    what: &str,
-    call: impl Future<Output = Result<T, Broken>>,
-) -> Result<T, Broken> {
-    match tokio::time::timeout(limit, call).await {
-        Ok(result) => result,
-        Err(_) => Err(Failure::new(kind, format!("{what} within {limit:?}")).into()),
-    }
+fn late<T>(kind: FailureKind, what: &str, limit: Duration) -> Result<T, Broken> {
+    Err(Failure::new(kind, format!("{what} within {limit:?}")).into())
 }
 
 fn is_stream(headers: &HeaderMap) -> bool {

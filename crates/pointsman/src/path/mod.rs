@@ -23,7 +23,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, Response};
 use hyper::body::Incoming;
-use model::{Asked, Code, End, Failure, FailureKind, Problem, RequestRow, Session, Stop, Usage};
+use model::{Asked, Code, End, Failure, FailureKind, Now, Problem, RequestRow, Session, Stop, Usage};
 use policy::{Limits, Move, Plan, Tried};
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -120,7 +120,7 @@ async fn converse(
         at: visit.row.at,
         id: &id,
     };
-    pursue(gateway, running, &plan, &original, visit).await
+    pursue(gateway, running, &plan, &original, now, visit).await
 }
 
 /// Takes the plan's steps, one after another, as `policy::next` says.
@@ -129,6 +129,7 @@ async fn pursue(
     running: &Arc<Running>,
     plan: &Plan,
     original: &Original<'_>,
+    mut now: Now,
     mut visit: Visit,
 ) -> Response<Body> {
     let mut tried: SmallVec<[Tried; 4]> = SmallVec::new();
@@ -136,7 +137,7 @@ async fn pursue(
     // A refusal or a withheld answer that policy may yet hand to the client as it is.
     let mut declined: Option<(usize, Served, Limits)> = None;
     loop {
-        let (index, wait, limits) = match policy::next(plan, &tried, gateway.clock.now()) {
+        let (index, wait, limits) = match policy::next(plan, &tried, now) {
             Move::Take { step, wait, limits } => (step, wait, limits),
             Move::Return => {
                 if let Some((step, served, limits)) = declined {
@@ -145,11 +146,12 @@ async fn pursue(
                 return refuse(visit, Stage::Attempt, write::returned(last.as_ref()));
             }
             Move::Stop(ending) => {
-                return refuse(visit, Stage::Attempt, write::ended(ending, &tried, gateway.clock.now()));
+                return refuse(visit, Stage::Attempt, write::ended(ending, &tried, now));
             }
         };
         if !wait.is_zero() {
             tokio::time::sleep(wait).await;
+            now = gateway.clock.now();
         }
         let step = &plan.steps()[index];
         let endpoint = match running.endpoint(step.target()) {
@@ -164,14 +166,13 @@ async fn pursue(
             }
         };
         if tried.last().is_some_and(|last| last.step == index) {
-            gateway.retries().spend(gateway.clock.tick());
+            gateway.retries().spend(now.tick);
         }
-        let began = gateway.clock.now();
-        match visit.begin(index, step, began) {
+        match visit.begin(index, step, now) {
             Ok(true) => {}
             Ok(false) => {
                 // Another request probes this target right now; for this one it is as good as down.
-                let (kind, at) = (FailureKind::Connect, began.tick);
+                let (kind, at) = (FailureKind::Connect, now.tick);
                 tried.push(Tried {
                     step: index,
                     kind,
@@ -199,6 +200,7 @@ async fn pursue(
         };
         tried.extend(visit.failed(&broken.failure, broken.usage, false));
         last = Some(broken.failure);
+        now = gateway.clock.now();
     }
 }
 
