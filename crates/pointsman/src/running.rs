@@ -83,6 +83,8 @@ impl WorkflowSlot {
 
 impl Running {
     /// Resolves a policy's providers and keeps the health and counters of every target the `former` one shares.
+    ///
+    /// A target that was out (key refused, model gone) is put back: the reload may have mended what was wrong.
     pub fn new(policy: Policy, former: Option<&Running>, metrics: &Metrics) -> Running {
         let kept: HashMap<&str, &Arc<TargetSlot>> =
             former.into_iter().flat_map(|f| &f.slots).map(|slot| (&*slot.name, slot)).collect();
@@ -95,6 +97,9 @@ impl Running {
         }
         let slots = policy.targets().iter().zip(routed).map(|(target, routed)| {
             let kept = kept.get(&*target.name).filter(|slot| slot.routed == routed);
+            if let Some(slot) = kept {
+                slot.health().put_back();
+            }
             kept.map_or_else(|| Arc::new(TargetSlot::new(&target.name, routed)), |slot| Arc::clone(slot))
         });
         let slots = slots.collect();

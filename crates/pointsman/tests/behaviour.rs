@@ -16,7 +16,11 @@ fn hello(model: &str) -> Value {
 
 /// Sends raw bytes and reads until the other side closes or is silent for a second.
 fn raw(gateway: &Gateway, bytes: &[u8]) -> String {
-    let mut stream = std::net::TcpStream::connect(&gateway.listen).expect("a connection");
+    raw_at(&gateway.listen, bytes)
+}
+
+fn raw_at(address: &str, bytes: &[u8]) -> String {
+    let mut stream = std::net::TcpStream::connect(address).expect("a connection");
     stream.set_read_timeout(Some(Duration::from_secs(1))).expect("a time limit");
     stream.write_all(bytes).expect("sent");
     let mut answer = Vec::new();
@@ -326,4 +330,76 @@ async fn a_client_may_speak_http_2() {
     assert_eq!((response.version(), response.status().as_u16()), (http::Version::HTTP_2, 200));
     let body = response.into_body().collect().await.expect("a body").to_bytes();
     assert!(String::from_utf8_lossy(&body).trim_end().ends_with("data: [DONE]"));
+}
+
+#[tokio::test]
+async fn a_callers_short_deadline_says_nothing_of_the_target() {
+    let sim = sims::slow("s", 30).await;
+    let policy =
+        format!("providers:\n{}workflows:\n  w: {{route: [p/gpt-4.1]}}\n", sims::row("p", "openai", &sim));
+    let gateway = Gateway::start(&policy).await;
+    for _ in 0..8 {
+        let hurried =
+            gateway.post("/v1/chat/completions", &[("x-pointsman-deadline-ms", "10")], &hello("w")).await;
+        assert_eq!(hurried.status, 504, "{}", hurried.body);
+    }
+    let mut body = hello("w");
+    body["max_tokens"] = json!(5);
+    let patient = gateway.post("/v1/chat/completions", &[JSON], &body).await;
+    assert_eq!(patient.status, 200, "{}", patient.body);
+}
+
+#[tokio::test]
+async fn a_denied_request_is_booked_under_its_workflow() {
+    let policy = "providers: {openai: {api_key: {env: SIM_KEY}}}\n\
+                  models: {openai/gpt-4.1: {price: {input: 1000, output: 1000}}}\n\
+                  workflows:\n  dear: {max_cost: 0.001, route: [openai/gpt-4.1]}\n";
+    let gateway = Gateway::start(policy).await;
+    let answer = gateway.post("/v1/chat/completions", &[JSON], &hello("dear")).await;
+    assert_eq!((answer.status, answer.json()["error"]["code"].as_str()), (400, Some("max_cost_exceeded")));
+    assert_eq!(answer.header("x-pointsman-workflow"), Some("dear"));
+    let row = gateway.row(answer.id());
+    assert_eq!((&row["workflow"], &row["end"]), (&json!("dear"), &json!("denied")));
+}
+
+#[tokio::test]
+async fn a_mended_key_file_takes_force_on_a_signal() {
+    let sim = sims::instant("s").await;
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("key");
+    std::fs::write(&file, "").expect("written");
+    let policy = format!(
+        "providers:\n  p: {{dialect: openai, base_url: '{}/v1', api_key: {{file: '{}'}}}}\nworkflows:\n  w: {{route: [p/gpt-4.1]}}\n",
+        sim.url(),
+        file.display()
+    );
+    let gateway = Gateway::start(&policy).await;
+    let ask = async || gateway.post("/v1/chat/completions", &[JSON], &hello("w")).await.status;
+    assert_eq!(ask().await, 502, "without a key nothing is sent");
+    assert_eq!(sim.log().len(), 0);
+    std::fs::write(&file, "sk-mended").expect("written");
+    let hangup = std::process::Command::new("kill").args(["-HUP", &gateway.pid().to_string()]).status();
+    assert!(hangup.is_ok_and(|status| status.success()));
+    let since = Instant::now();
+    while ask().await != 200 {
+        assert!(since.elapsed() < Duration::from_secs(10), "{}", gateway.log());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn what_a_browser_sends_along_by_itself_can_read_but_change_nothing() {
+    let gateway = Gateway::start("providers: {openai: {api_key: {env: SIM_KEY}}}\n").await;
+    let basic = "Basic eDp0b2tlbi1vZi10aGUtdGVzdHM=";
+    let get =
+        format!("GET /metrics HTTP/1.1\r\nhost: x\r\nauthorization: {basic}\r\nconnection: close\r\n\r\n");
+    let post = format!(
+        "POST /admin/v1/keys HTTP/1.1\r\nhost: x\r\nauthorization: {basic}\r\ncontent-length: 12\r\nconnection: close\r\n\r\n{{\"team\":\"a\"}}"
+    );
+    assert!(raw_at(&gateway.admin, get.as_bytes()).starts_with("HTTP/1.1 200"));
+    assert!(raw_at(&gateway.admin, post.as_bytes()).starts_with("HTTP/1.1 401"));
+    let foreign = gateway
+        .post("/v1/chat/completions", &[("sec-fetch-site", "cross-site")], &hello("openai/gpt-4.1"))
+        .await;
+    assert_eq!(foreign.status, 403, "nor may another site's page spend money while no key exists");
 }

@@ -67,7 +67,8 @@ pub(crate) fn decide<W: Witness>(
         Meant::Workflow(workflow) => Some(workflow),
         Meant::Direct(_) => None,
     };
-    let (classes, label) = classes(policy, request, workflow.map(|w| &**w))?;
+    let (classes, label) = classes(policy, request, workflow.map(|w| &**w))
+        .map_err(|denial| Denial { workflow: workflow.map(|w| w.name.clone()), ..denial })?;
     witness.classified(policy, &classes);
     let latency = workflow.map_or(Latency::default(), |w| w.latency);
     let total = latency.total.unwrap_or(DEFAULT_TOTAL);
@@ -111,7 +112,11 @@ pub(crate) fn decide<W: Witness>(
             draft.tier(0, std::slice::from_ref(&member));
         }
     }
-    let steps = draft.finish(workflow)?;
+    let steps = draft.finish(workflow).map_err(|denial| Denial {
+        workflow: workflow.map(|w| w.name.clone()),
+        data_class: label.clone(),
+        ..denial
+    })?;
     Ok(Plan {
         on: workflow.map_or_else(Reactions::default, |w| w.on),
         workflow: workflow.cloned(),
@@ -141,12 +146,8 @@ fn classes(
         // A class that the policy does not know has no rule that could be kept: refuse rather than guess.
         let Some((index, _)) = policy.data_class(name) else {
             let shown: String = name.chars().take(80).collect();
-            return Err(Denial {
-                code: Code::DataRule,
-                rule: "data_classes".to_owned(),
-                message: format!("The data class `{shown}` of {whence} is not one the policy knows."),
-                retry_after: None,
-            });
+            let message = format!("The data class `{shown}` of {whence} is not one the policy knows.");
+            return Err(Denial::new(Code::DataRule, "data_classes", message));
         };
         if !classes.contains(&index) {
             classes.push(index);
@@ -319,7 +320,7 @@ impl<W: Witness> Draft<'_, W> {
         };
         // A checked route has at least one member, so a reason is always there.
         let Some((worst, all_rates)) = &self.worst else {
-            return Denial { code: Code::NoTarget, rule: section("route"), message: of, retry_after: None };
+            return Denial::new(Code::NoTarget, section("route"), of);
         };
         let (code, rule) = match worst {
             Out::Data { class, .. } => (Code::DataRule, format!("data_classes.{class}")),
@@ -335,6 +336,6 @@ impl<W: Witness> Draft<'_, W> {
             Out::OutOfService(_) | Out::Closed { .. } => format!("{of} for now."),
             why => format!("{of}; the nearest one: {why}."),
         };
-        Denial { code, rule, message, retry_after }
+        Denial { retry_after, ..Denial::new(code, rule, message) }
     }
 }

@@ -32,6 +32,9 @@ const LONGEST_RATE_PAUSE: Duration = Duration::from_secs(3600);
 /// A spent quota without a reset: asked again after this.
 const QUOTA_PAUSE: Duration = Duration::from_secs(60);
 
+/// A refused key or a model that is gone: asked again after this, in case somebody mended it.
+const OUT_PAUSE: Duration = Duration::from_secs(300);
+
 /// How one attempt ended, as far as health cares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -99,7 +102,7 @@ impl TargetHealth {
                 self.breaker.abandoned();
             }
             FailureKind::Auth | FailureKind::ModelGone => {
-                self.out = Some((kind, None));
+                self.out = Some((kind, Some(now.after(OUT_PAUSE))));
                 self.breaker.abandoned();
             }
             // The request was at fault, or the model answered and we did not like it: the target works.
@@ -126,11 +129,9 @@ impl TargetHealth {
         }
     }
 
-    /// Puts the target back after an operator mended key or model.
-    pub fn restore(&mut self) {
+    /// Takes back that key or model are out: an operator may have mended them.
+    pub fn put_back(&mut self) {
         self.out = None;
-        self.rate_closed_until = None;
-        self.breaker = Breaker::default();
     }
 
     /// How it is now.

@@ -115,12 +115,7 @@ fn meaning<W: Witness>(
 fn unknown<'a>(field: &str, name: &str, kinds: &str, names: impl Iterator<Item = &'a str>) -> Denial {
     let near = nearest(name, names).map(|n| format!(" Did you mean `{n}`?")).unwrap_or_default();
     let shown: String = name.chars().take(80).collect();
-    Denial {
-        code: Code::UnknownModel,
-        rule: field.to_owned(),
-        message: format!("`{shown}` is not {kinds} of this gateway.{near}"),
-        retry_after: None,
-    }
+    Denial::new(Code::UnknownModel, field, format!("`{shown}` is not {kinds} of this gateway.{near}"))
 }
 
 fn may_call_workflow(policy: &Policy, caller: &Session, workflow: &Workflow) -> Result<(), Denial> {
@@ -166,5 +161,5 @@ fn unknown_team(caller: &Session) -> Denial {
 }
 
 fn not_allowed(rule: &str, message: String) -> Denial {
-    Denial { code: Code::NotAllowed, rule: rule.to_owned(), message, retry_after: None }
+    Denial::new(Code::NotAllowed, rule, message)
 }

@@ -64,6 +64,10 @@ impl Step {
     pub fn estimated_first_token(&self) -> Option<Duration> {
         self.estimated_first_token
     }
+    /// How long its first token may take where the request has all the time.
+    pub fn first_token_limit(&self) -> Duration {
+        self.first_token_limit
+    }
     /// Whether it is the one request that tries a target whose breaker was open.
     pub fn is_probe(&self) -> bool {
         self.probe
@@ -85,6 +89,17 @@ pub struct Denial {
     pub message: String,
     /// When it may work.
     pub retry_after: Option<Duration>,
+    /// The workflow that was meant, where that is known.
+    pub workflow: Option<Arc<str>>,
+    /// The data class in force, where that is known.
+    pub data_class: Option<Arc<str>>,
+}
+
+impl Denial {
+    pub(crate) fn new(code: Code, rule: impl Into<String>, message: impl Into<String>) -> Denial {
+        let (rule, message) = (rule.into(), message.into());
+        Denial { code, rule, message, retry_after: None, workflow: None, data_class: None }
+    }
 }
 
 impl fmt::Display for Denial {

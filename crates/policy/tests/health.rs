@@ -114,13 +114,14 @@ fn a_rate_limit_closes_until_its_reset_and_is_no_fault() {
 }
 
 #[test]
-fn refused_keys_and_gone_models_stay_out_until_somebody_mends_them() {
+fn refused_keys_and_gone_models_are_out_until_somebody_mends_them_or_five_minutes_have_passed() {
     for kind in [FailureKind::Auth, FailureKind::ModelGone] {
         let mut health = TargetHealth::new();
         fails(&mut health, kind, at(0));
-        assert_eq!(health.view(at(86_400_000)).out, Some(kind));
-        health.restore();
-        assert_eq!(health.view(at(86_400_000)).out, None);
+        assert_eq!(health.view(at(299_999)).out, Some(kind));
+        assert_eq!(health.view(at(300_000)).out, None);
+        health.put_back();
+        assert_eq!(health.view(at(1)).out, None);
     }
     let mut spent = TargetHealth::new();
     fails(&mut spent, FailureKind::Quota, at(0));

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 /// Where a policy is looked for when no file is named.
-const DEFAULT: &str = "pointsman.yaml";
+pub const DEFAULT: &str = "pointsman.yaml";
 
 /// The vendors' rows as policy sees them.
 pub fn presets() -> &'static [ProviderPreset] {

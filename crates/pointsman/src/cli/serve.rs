@@ -31,22 +31,28 @@ pub struct Args {
 
 pub fn run(args: Args) -> Result<Outcome, Stuck> {
     start_log("info");
+    // Before it is read, so that a change right after that is noticed.
+    let seen = stamp(args.config.as_deref().unwrap_or(Path::new(load::DEFAULT)));
     let (policy, path) = load::policy(args.config.as_deref())?;
     if policy.providers.is_empty() {
         let names: Vec<&str> = load::presets().iter().flat_map(|p| p.key_env).copied().collect();
-        return Err(Stuck(format!(
-            "no policy file and no provider key: name a file with -c, make one with `pointsman init`, or set one of {}",
-            names.join(", ")
-        )));
+        let what = match &path {
+            Some(path) => format!("{} has no provider: add one under providers:", path.display()),
+            None => "no policy file and no provider key: name a file with -c, make one with `pointsman init`"
+                .to_owned(),
+        };
+        return Err(Stuck(format!("{what}, or set one of {}", names.join(", "))));
     }
     runtime()?.block_on(async {
         let served = Served::start(policy).await?;
         served.announce();
-        let watcher = path.map(|path| tokio::spawn(watch_file(Arc::clone(&served.gateway), path)));
+        let watcher = path.map(|path| tokio::spawn(watch_file(Arc::clone(&served.gateway), path, seen)));
         stop_signal().await;
         tracing::info!("stopping: requests under way may finish");
         if let Some(watcher) = watcher {
             watcher.abort();
+            // It holds the gateway until it has ended.
+            drop(watcher.await);
         }
         served.stop().await;
         Ok(Outcome::Good)
@@ -197,8 +203,7 @@ async fn watch_keys(gateway: Arc<Gateway>, mut stop: edge::Stop) {
 }
 
 /// Reloads the policy when the file changes or on SIGHUP. A bad file keeps the running policy and says so.
-async fn watch_file(gateway: Arc<Gateway>, path: PathBuf) {
-    let mut seen = stamp(&path);
+async fn watch_file(gateway: Arc<Gateway>, path: PathBuf, mut seen: Option<Stamp>) {
     let hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup());
     let Ok(mut hangup) = hangup else {
         tracing::error!("SIGHUP cannot be watched; only a change of the file reloads it");
@@ -212,21 +217,31 @@ async fn watch_file(gateway: Arc<Gateway>, path: PathBuf) {
         let found = stamp(&path);
         if asked || found != seen {
             seen = found;
-            reload(&gateway, &path);
+            let (gateway, path) = (Arc::clone(&gateway), path.clone());
+            // Reads files: off the threads that serve.
+            if let Err(e) = tokio::task::spawn_blocking(move || reload(&gateway, &path, asked)).await {
+                tracing::error!(error = %e, "reloading failed; the running policy stays in force");
+            }
         }
     }
 }
 
+/// Time of the last change, and length.
+type Stamp = (SystemTime, u64);
+
 /// Time and length: an editor that writes in place changes one of them.
-fn stamp(path: &Path) -> Option<(SystemTime, u64)> {
+fn stamp(path: &Path) -> Option<Stamp> {
     let meta = std::fs::metadata(path).ok()?;
     Some((meta.modified().ok()?, meta.len()))
 }
 
-fn reload(gateway: &Gateway, path: &Path) {
+fn reload(gateway: &Gateway, path: &Path, asked: bool) {
     let former = gateway.running().policy.digest.clone();
     match load::checked(Some(path)).and_then(load::Checked::usable) {
-        Ok(policy) if policy.digest == former => tracing::info!("{} says the same as before", path.display()),
+        // On a signal everything is resolved anew, key files too, even where the policy says the same.
+        Ok(policy) if policy.digest == former && !asked => {
+            tracing::info!("{} says the same as before", path.display());
+        }
         Ok(policy) => {
             let moved = policy.server != gateway.running().policy.server
                 || policy.store != gateway.running().policy.store;

@@ -8,7 +8,8 @@ use crate::running::Live;
 use base64::Engine;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http::request::Parts;
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use model::{RequestId, Tick};
 use policy::Health;
@@ -30,7 +31,7 @@ pub async fn admin(gateway: Arc<Gateway>, token: Arc<str>, request: Request<Inco
         "/readyz" => return ready(&gateway),
         _ => {}
     }
-    if !admitted(&head.headers, &token) {
+    if !admitted(&head, &token) {
         let message = "The admin port needs the admin token as `Authorization: Bearer`; `pointsman serve` says where it is.";
         let mut response = error(StatusCode::UNAUTHORIZED, "invalid_admin_token", message);
         // A browser asks for a name and a password; any name will do, the password is the token.
@@ -43,14 +44,17 @@ pub async fn admin(gateway: Arc<Gateway>, token: Arc<str>, request: Request<Inco
         (&Method::GET, [""]) => console(gateway).await,
         (&Method::GET, ["metrics"]) => metrics(&gateway),
         (&Method::GET, ["admin", "v1", "health"]) => health(&gateway),
-        (&Method::GET, ["admin", "v1", "keys"]) => keys::list(&gateway),
+        (&Method::GET, ["admin", "v1", "keys"]) => aside(move || keys::list(&gateway)).await,
         (&Method::POST, ["admin", "v1", "keys"]) => {
             match gather(body, 0, BOUND, Duration::from_secs(10)).await {
-                Ok(body) => keys::create(&gateway, &body),
+                Ok(body) => aside(move || keys::create(&gateway, &body)).await,
                 Err(_) => error(StatusCode::BAD_REQUEST, "invalid_request", "The body could not be read."),
             }
         }
-        (&Method::DELETE, ["admin", "v1", "keys", id]) => keys::revoke(&gateway, id),
+        (&Method::DELETE, ["admin", "v1", "keys", id]) => {
+            let id = (*id).to_owned();
+            aside(move || keys::revoke(&gateway, &id)).await
+        }
         (&Method::GET, ["admin", "v1", "requests"]) => recent(gateway).await,
         (&Method::GET, ["admin", "v1", "requests", id]) => find(gateway, id).await,
         (&Method::GET, ["admin", "v1", "explain", workflow]) => explain(&gateway, workflow),
@@ -61,11 +65,16 @@ pub async fn admin(gateway: Arc<Gateway>, token: Arc<str>, request: Request<Inco
     }
 }
 
-/// Whether the token was presented, as Bearer or as the password of Basic.
-fn admitted(headers: &HeaderMap, token: &str) -> bool {
+/// Whether the token was presented: as Bearer, or to read as the password of Basic. Browsers send Basic along with requests
+/// that any other page makes, so it changes nothing.
+fn admitted(head: &Parts, token: &str) -> bool {
+    let headers = &head.headers;
     let same = |presented: &[u8]| bool::from(presented.ct_eq(token.as_bytes()));
     if credential(headers, None).is_some_and(|presented| same(presented.as_bytes())) {
         return true;
+    }
+    if head.method != Method::GET {
+        return false;
     }
     let basic =
         headers.get(AUTHORIZATION).and_then(|v| v.to_str().ok()).and_then(|v| v.strip_prefix("Basic "));
@@ -142,6 +151,11 @@ fn state(health: &Health, now: Tick) -> &'static str {
         Health { probe: true, .. } => "probing",
         _ => "open",
     }
+}
+
+/// Works with files off the threads that serve.
+async fn aside(work: impl FnOnce() -> Response<Body> + Send + 'static) -> Response<Body> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|e| broken("The work failed", e))
 }
 
 /// Reads the ledger on a thread of its own.

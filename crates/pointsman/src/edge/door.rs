@@ -54,10 +54,30 @@ fn door(method: &Method, path: &str) -> Door {
         "/healthz" => get(Door::Healthy),
         "/readyz" => get(Door::Ready),
         _ => match path.strip_prefix("/v1/models/") {
-            Some(model) if !model.is_empty() => get(Door::Models(Some(model.to_owned()))),
+            // SDKs escape the slash of `provider/model`.
+            Some(model) if !model.is_empty() => get(Door::Models(Some(unescaped(model)))),
             _ => Door::Unknown,
         },
     }
+}
+
+/// A path segment without its percent escapes; what is no escape, or no UTF-8 afterwards, stays as it is.
+fn unescaped(segment: &str) -> String {
+    let mut out = Vec::with_capacity(segment.len());
+    let mut rest = segment.as_bytes();
+    while let [first, tail @ ..] = rest {
+        let hex = |b: u8| char::from(b).to_digit(16).map(|d| d as u8);
+        if let (b'%', [high, low, after @ ..]) = (first, tail)
+            && let (Some(high), Some(low)) = (hex(*high), hex(*low))
+        {
+            out.push(high << 4 | low);
+            rest = after;
+        } else {
+            out.push(*first);
+            rest = tail;
+        }
+    }
+    String::from_utf8(out).unwrap_or_else(|_| segment.to_owned())
 }
 
 /// Answers one request of an application.
@@ -175,6 +195,11 @@ mod tests {
             door(&Method::GET, "/v1/models/openai/gpt-4.1"),
             Door::Models(Some("openai/gpt-4.1".into()))
         );
+        assert_eq!(
+            door(&Method::GET, "/v1/models/openai%2Fgpt-4.1"),
+            Door::Models(Some("openai/gpt-4.1".into()))
+        );
+        assert_eq!(unescaped("100%zz%C3"), "100%zz%C3");
         assert_eq!(door(&Method::GET, "/v1/models/"), Door::Unknown);
         assert_eq!(door(&Method::GET, "/"), Door::Unknown);
     }

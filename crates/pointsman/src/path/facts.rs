@@ -40,6 +40,12 @@ pub fn credential<'a>(headers: &'a HeaderMap, query: Option<&'a str>) -> Option<
 pub fn admit(gateway: &Gateway, head: &Parts, now: Now) -> Result<Option<Arc<Session>>, Problem> {
     let keys = gateway.store.keys();
     if keys.is_empty() {
+        // Any page open in a browser on this machine can send to loopback; no SDK says that it comes from another site.
+        let site = head.headers.get("sec-fetch-site").map(|v| v.as_bytes());
+        if matches!(site, Some(b"cross-site" | b"same-site")) {
+            let message = "A web page of another site may not call while no API key exists.";
+            return Err(Problem::new(Code::NotAllowed, message));
+        }
         return Ok(None);
     }
     let Some(presented) = credential(&head.headers, head.uri.query()) else {
@@ -104,6 +110,11 @@ impl<'a> Facts<'a> {
                 Some(Duration::from_millis(ms))
             }
         };
+        if let Some(metadata) = text("x-pointsman-metadata")?
+            && serde_json::from_str::<serde::de::IgnoredAny>(metadata).is_err()
+        {
+            return Err(bad_header("x-pointsman-metadata", "is not JSON"));
+        }
         let request = Request {
             dialect: route.dialect,
             operation: route.operation,

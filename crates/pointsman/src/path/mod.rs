@@ -107,9 +107,12 @@ async fn converse(
     let world = Live { running, now, retries };
     let plan = match policy::plan(&running.policy, &request, &world, now, seed) {
         Ok(plan) => plan,
-        Err(denial) => return refuse(visit, Stage::Plan, denial.into()),
+        Err(denial) => {
+            visit.meant(denial.workflow.as_ref(), denial.data_class.as_ref());
+            return refuse(visit, Stage::Plan, denial.into());
+        }
     };
-    visit.planned(&plan);
+    visit.meant(plan.workflow.as_ref().map(|w| &w.name), plan.data_class.as_ref());
     let id = visit.row.request_id.to_string();
     let original = Original {
         dialect: route.dialect,
@@ -168,7 +171,7 @@ async fn pursue(
         if tried.last().is_some_and(|last| last.step == index) {
             gateway.retries().spend(now.tick);
         }
-        match visit.begin(index, step, now) {
+        match visit.begin(index, step, &limits, now) {
             Ok(true) => {}
             Ok(false) => {
                 // Another request probes this target right now; for this one it is as good as down.
@@ -196,7 +199,11 @@ async fn pursue(
                 }
                 None => return write::served(visit, step, served, &limits),
             },
-            Err(broken) => broken,
+            Err(broken) => {
+                // What an earlier step declined is not what a later failure would be answered with.
+                declined = None;
+                broken
+            }
         };
         tried.extend(visit.failed(&broken.failure, broken.usage, false));
         last = Some(broken.failure);

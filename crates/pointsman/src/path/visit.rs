@@ -9,7 +9,7 @@ use model::{
     AttemptRow, Code, End, Failure, FailureKind, Money, Now, Permit, Problem, RequestRow, Tick, Usage, cost,
 };
 use policy::health::Outcome;
-use policy::{Step, Target, Tried};
+use policy::{Limits, Step, Target, Tried};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -34,6 +34,9 @@ struct Open {
     began: Tick,
     first_token: Option<Tick>,
     target: Arc<Target>,
+    /// Whether the target has all the time that it may take for its first token. If the request's own time is shorter,
+    /// its running out says nothing of the target.
+    full_wait: bool,
 }
 
 impl Visit {
@@ -44,11 +47,12 @@ impl Visit {
         Visit { gateway, running, row, began: now.tick, workflow, open: None, settled: false }
     }
 
-    /// Notes what the planner decided.
-    pub fn planned(&mut self, plan: &policy::Plan) {
-        self.row.workflow = plan.workflow.as_ref().map(|w| Arc::clone(&w.name));
-        self.row.data_class = plan.data_class.clone();
-        self.workflow = Arc::clone(self.running.workflow(plan.workflow.as_ref().map(|w| w.index)));
+    /// Notes what the planner made of the request, whether it may go on or not.
+    pub fn meant(&mut self, workflow: Option<&Arc<str>>, data_class: Option<&Arc<str>>) {
+        self.row.workflow = workflow.cloned();
+        self.row.data_class = data_class.cloned();
+        let index = workflow.and_then(|name| self.running.policy.workflow(name)).map(|w| w.index);
+        self.workflow = Arc::clone(self.running.workflow(index));
     }
 
     /// The workflow's slot.
@@ -63,7 +67,7 @@ impl Visit {
 
     /// Begins an attempt: books it, durably, before anything is sent. `false` when another request took the probe of a
     /// recovering target since the plan was made; nothing is booked then.
-    pub fn begin(&mut self, index: usize, step: &Step, now: Now) -> Result<bool, Problem> {
+    pub fn begin(&mut self, index: usize, step: &Step, limits: &Limits, now: Now) -> Result<bool, Problem> {
         let target = step.target();
         let slot = self.running.slot(target).cloned();
         if slot.as_ref().is_some_and(|slot| !slot.health().begin(now.tick)) {
@@ -96,9 +100,20 @@ impl Visit {
                 )
             });
         }
-        self.open =
-            Some(Open { slot, step: index, began: now.tick, first_token: None, target: Arc::clone(target) });
+        self.open = Some(Open {
+            slot,
+            step: index,
+            began: now.tick,
+            first_token: None,
+            target: Arc::clone(target),
+            full_wait: limits.first_token >= step.first_token_limit(),
+        });
         Ok(true)
+    }
+
+    /// How long the attempt under way has taken so far.
+    pub fn attempt_age(&self) -> Duration {
+        self.open.as_ref().map_or(Duration::ZERO, |open| self.gateway.clock.tick().since(open.began))
     }
 
     /// The provider answered with this status.
@@ -160,12 +175,13 @@ impl Visit {
         attempt.detail = failure.filter(|f| !f.detail.is_empty()).map(|f| f.detail.as_str().into());
         let rates = open.target.facts.rates.as_ref();
         attempt.cost_usd = match failure {
-            Some(f) if unbilled(f) => Some(Money::ZERO),
+            Some(f) if unbilled(f, attempt.status) => Some(Money::ZERO),
             _ => rates.and_then(|rates| cost(rates, &usage)),
         };
         if let Some(slot) = &open.slot {
             let outcome = match failure {
                 None => Outcome::Served,
+                Some(f) if f.kind == FailureKind::FirstTokenTimeout && !open.full_wait => Outcome::Abandoned,
                 // Of one unlisted model that is gone the others of its provider know nothing.
                 Some(f) if f.kind == FailureKind::ModelGone && open.target.shared => Outcome::Abandoned,
                 Some(f) => Outcome::Failed(f.kind, f.retry_after),
@@ -181,7 +197,7 @@ impl Visit {
         }
     }
 
-    /// Records how the request ended, durably. Errors leave it to the drop to try again.
+    /// Records how the request ended, durably, once. After an error the next start settles it as unknown.
     pub fn settle(&mut self, end: End, problem: Option<&Problem>) -> Result<(), Problem> {
         if self.settled {
             return Ok(());
@@ -245,7 +261,8 @@ impl Drop for Visit {
             }
         }
         // The error is logged where it happens; nobody is left to be told.
-        drop(self.settle(End::ClientLeft, None));
+        let end = if std::thread::panicking() { End::Unknown } else { End::ClientLeft };
+        drop(self.settle(end, None));
     }
 }
 
@@ -263,12 +280,19 @@ fn label(permit: &Permit) -> Arc<str> {
 }
 
 /// Whether no vendor bills it: nothing was sent, or the status says that nothing was done.
-fn unbilled(failure: &Failure) -> bool {
-    let never_sent = matches!(
-        failure.kind,
-        FailureKind::Dns | FailureKind::Connect | FailureKind::Tls | FailureKind::ConnectTimeout
-    );
-    never_sent || failure.status.is_some_and(|status| status >= 400)
+fn unbilled(failure: &Failure, status: Option<u16>) -> bool {
+    let never_sent = status.is_none()
+        && matches!(
+            failure.kind,
+            FailureKind::Dns
+                | FailureKind::Connect
+                | FailureKind::Tls
+                | FailureKind::ConnectTimeout
+                | FailureKind::Auth
+                | FailureKind::BadRequest
+                | FailureKind::ModelGone
+        );
+    never_sent || status.is_some_and(|status| status >= 400)
 }
 
 fn millis(d: Duration) -> u64 {

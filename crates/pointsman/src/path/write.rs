@@ -57,7 +57,8 @@ fn stream(mut visit: Visit, step: &Step, feed: Feed, progress: Progress, limits:
     headers.insert(CONTENT_TYPE, EVENTS);
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     describe(&mut headers, &visit, Some(step));
-    let answering = Answering::new(feed, progress, visit, limits.idle, limits.total);
+    let remaining = limits.total.saturating_sub(visit.attempt_age());
+    let answering = Answering::new(feed, progress, visit, limits.idle, remaining);
     let mut response = Response::new(Body::Stream(Box::new(answering)));
     *response.headers_mut() = headers;
     response
@@ -152,7 +153,7 @@ pub fn returned(failure: Option<&Failure>) -> Problem {
                 let message = format!("The provider rejected the request: {}", sentence(&failure.detail));
                 Problem::new(Code::ProviderRejected, message)
             }
-            None => Problem::new(Code::CannotCarry, format!("{}.", failure.detail)),
+            None => Problem::new(Code::CannotCarry, sentence(&failure.detail)),
         },
         FailureGroup::Refusal => Problem::new(
             Code::ContentFiltered,

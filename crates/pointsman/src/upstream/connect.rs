@@ -106,10 +106,18 @@ async fn tcp(host: &str, port: u16) -> Result<TcpStream, ConnectFailure> {
         .map_err(|e| failure(FailureKind::Dns, format!("{host}: {e}")))?
         .collect();
     let mut last = failure(FailureKind::Dns, format!("{host} has no address"));
+    // Each gets its share of the time, so that one that swallows packets does not use up what the next one needs.
+    let share = CONNECT / u32::try_from(addresses.len().max(1)).unwrap_or(u32::MAX);
     for address in addresses {
-        match TcpStream::connect(address).await {
-            Ok(stream) => return Ok(stream),
-            Err(e) => last = failure(FailureKind::Connect, format!("{address}: {e}")),
+        match tokio::time::timeout(share, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(e)) => last = failure(FailureKind::Connect, format!("{address}: {e}")),
+            Err(_) => {
+                last = failure(
+                    FailureKind::ConnectTimeout,
+                    format!("no connection to {address} within {share:?}"),
+                );
+            }
         }
     }
     Err(last)

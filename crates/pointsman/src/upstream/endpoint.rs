@@ -89,6 +89,9 @@ fn find(secrets: &[SecretRef]) -> Result<Option<Secret>, String> {
                 _ => missing = Some(format!("the environment variable {name} is not set")),
             },
             SecretRef::File(path) => match std::fs::read_to_string(path) {
+                Ok(text) if text.trim().is_empty() => {
+                    missing = Some(format!("the key file {} is empty", path.display()));
+                }
                 Ok(text) => return Ok(Some(Secret(text.trim().to_owned()))),
                 Err(e) => missing = Some(format!("the key file {} cannot be read: {e}", path.display())),
             },
