@@ -32,12 +32,11 @@ pub enum Auth {
 /// The family of a vendor's limit headers. `retry-after` and `retry-after-ms` are read everywhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limits {
-    /// `x-ratelimit-{remaining,reset}-{requests,tokens}`; resets like `1s` or `6m0s`.
-    OpenAi,
+    /// `x-ratelimit-remaining` and `x-ratelimit-reset`, each with these endings. A reset is a duration like `6m0s`,
+    /// seconds, or a Unix time in seconds or milliseconds.
+    Endings(&'static [&'static str]),
     /// `anthropic-ratelimit-{requests,tokens,input-tokens,output-tokens}-{remaining,reset}`; RFC 3339.
     Anthropic,
-    /// `x-ratelimit-{remaining,reset}` alone; seconds, or a Unix time in seconds or milliseconds.
-    Single,
 }
 
 /// How a vendor differs from OpenAI when it speaks OpenAI Chat Completions. Used in translations only: requests in
@@ -113,7 +112,7 @@ const PLAIN: Row = Row {
         self_hosted: false,
     },
     auth: Auth::Bearer,
-    limits: Limits::OpenAi,
+    limits: Limits::Endings(&["-requests", "-tokens", "-input-tokens", ""]),
     default_path: "/v1",
     openai: COMPATIBLE,
 };
@@ -156,7 +155,7 @@ static ROWS: &[Row] = &[
     },
     Row {
         preset: vendor("together", "Together AI", "https://api.together.xyz/v1", &["TOGETHER_API_KEY"]),
-        limits: Limits::Single,
+        limits: Limits::Endings(&[""]),
         ..PLAIN
     },
     Row {
@@ -199,7 +198,7 @@ static ROWS: &[Row] = &[
     },
     Row {
         preset: vendor("openrouter", "OpenRouter", "https://openrouter.ai/api/v1", &["OPENROUTER_API_KEY"]),
-        limits: Limits::Single,
+        limits: Limits::Endings(&[""]),
         openai: OpenAiFacts { reasoning: ReasoningField::Object, replay: Replay::Details, ..COMPATIBLE },
         ..PLAIN
     },

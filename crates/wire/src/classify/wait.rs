@@ -13,22 +13,24 @@ pub(super) fn latest(limits: Limits, headers: &HeaderMap, message: &str, now: Ti
     let value = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).map(str::trim);
     let millis = value("retry-after-ms").and_then(|v| v.parse::<f64>().ok()).map(|ms| seconds(ms / 1000.0));
     let asked = millis.flatten().or_else(|| value("retry-after").and_then(|v| after(v, now)));
-    let exhausted = |prefix: &str, dimension: &str, read: &dyn Fn(&str) -> Option<Duration>| {
-        let name = |what: &str| format!("{prefix}{what}{dimension}");
-        let empty = value(&name("remaining"))?.parse::<f64>().ok()? <= 0.0;
-        if empty { read(value(&name("reset"))?) } else { None }
+    let gone = |name: &str| value(name)?.parse::<f64>().ok().filter(|left| *left <= 0.0);
+    let ending = |ending: &&str| {
+        gone(&format!("x-ratelimit-remaining{ending}"))?;
+        let reset = value(&format!("x-ratelimit-reset{ending}"))?;
+        spelled(reset).or_else(|| clock(reset, now))
     };
-    let dimensions: [Option<Duration>; 4] = match limits {
-        Limits::OpenAi => ["-requests", "-tokens", "", "-input-tokens"]
-            .map(|d| exhausted("x-ratelimit-", d, &|v| spelled(v).or_else(|| clock(v, now)))),
-        Limits::Anthropic => ["requests", "tokens", "input-tokens", "output-tokens"].map(|d| {
-            let prefix = format!("anthropic-ratelimit-{d}");
-            let empty = value(&format!("{prefix}-remaining"))?.parse::<f64>().ok()? <= 0.0;
-            if empty { rfc3339(value(&format!("{prefix}-reset"))?).map(|at| until(at, now)) } else { None }
-        }),
-        Limits::Single => [exhausted("x-ratelimit-", "", &|v| clock(v, now)), None, None, None],
+    let dimension = |dimension: &&str| {
+        gone(&format!("anthropic-ratelimit-{dimension}-remaining"))?;
+        let reset = value(&format!("anthropic-ratelimit-{dimension}-reset"))?;
+        rfc3339(reset).map(|at| until(at, now))
     };
-    asked.into_iter().chain(dimensions.into_iter().flatten()).max().or_else(|| in_words(message))
+    let exhausted = match limits {
+        Limits::Endings(endings) => endings.iter().filter_map(ending).max(),
+        Limits::Anthropic => {
+            ["requests", "tokens", "input-tokens", "output-tokens"].iter().filter_map(dimension).max()
+        }
+    };
+    asked.into_iter().chain(exhausted).max().or_else(|| in_words(message))
 }
 
 fn seconds(s: f64) -> Option<Duration> {
