@@ -1,11 +1,21 @@
-//! Small files that only the serving user may read, made whole or not at all.
+//! The data directory and small files in it, which only the serving user may read; made whole or not at all.
 
 use crate::StoreError;
 use ring::rand::{SecureRandom, SystemRandom};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
+
+/// Makes the data directory, for its owner alone: ledger and keys in it are as private as the directory is. One that
+/// is there keeps the mode that its operator gave it.
+pub(crate) fn make_data_dir(data_dir: &Path) -> Result<(), StoreError> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(data_dir)
+        .map_err(StoreError::io("create the data directory", data_dir))
+}
 
 /// Reads the file, or makes it with `contents`. Of several processes that make it at once, one wins and all read its.
 pub(crate) fn read_or_create(path: &Path, contents: &[u8]) -> Result<Vec<u8>, StoreError> {
@@ -46,7 +56,7 @@ pub(crate) fn random(path: &Path) -> Result<[u8; 32], StoreError> {
 /// may put another word there. Its file is [`admin_token_path`].
 pub fn admin_token(data_dir: &Path) -> Result<String, StoreError> {
     let path = admin_token_path(data_dir);
-    fs::create_dir_all(data_dir).map_err(StoreError::io("create the data directory", data_dir))?;
+    make_data_dir(data_dir)?;
     let mut fresh: String = random(&path)?.iter().map(|b| format!("{b:02x}")).collect();
     fresh.push('\n');
     let found = read_or_create(&path, fresh.as_bytes())?;
@@ -81,6 +91,22 @@ mod tests {
         let mode = fs::metadata(admin_token_path(&data)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         assert_eq!(fs::read_dir(&data).unwrap().count(), 1, "no draft is left");
+    }
+
+    #[test]
+    fn whoever_makes_the_data_directory_makes_it_for_the_owner_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let (token, keys, store) = (dir.path().join("a"), dir.path().join("b"), dir.path().join("c"));
+        admin_token(&token).unwrap();
+        crate::KeyRing::open(&keys).unwrap();
+        crate::Store::open(&store, &crate::Options::default()).unwrap().close().unwrap();
+        assert_eq!([mode(&token), mode(&keys), mode(&store)], [0o700; 3]);
+        let given = dir.path().join("d");
+        fs::create_dir(&given).unwrap();
+        fs::set_permissions(&given, fs::Permissions::from_mode(0o750)).unwrap();
+        crate::KeyRing::open(&given).unwrap();
+        assert_eq!(mode(&given), 0o750, "a directory that is there is left as it is");
     }
 
     #[test]

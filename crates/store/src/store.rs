@@ -7,9 +7,7 @@ use crate::journal::segment::{self, Disk, SystemDisk};
 use crate::journal::{Journal, JournalState};
 use crate::keys::KeyRing;
 use crate::lock::Lock;
-use crate::{StoreError, recovery};
-use std::fs;
-use std::os::unix::fs::DirBuilderExt;
+use crate::{StoreError, recovery, secret_file};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -104,11 +102,7 @@ impl Store {
         options: &Options,
         disk: Arc<dyn Disk>,
     ) -> Result<Store, StoreError> {
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(data_dir)
-            .map_err(StoreError::io("create the data directory", data_dir))?;
+        secret_file::make_data_dir(data_dir)?;
         let lock = Lock::take(data_dir)?;
         let keys = Arc::new(KeyRing::open(data_dir)?);
         let mut feeder = Feeder::open(data_dir, options.batch_rows.max(1))?;

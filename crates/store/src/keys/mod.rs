@@ -112,7 +112,7 @@ impl std::error::Error for KeyRefusal {}
 impl KeyRing {
     /// Opens the keys of a data directory, making database and pepper if there are none. Works beside a server.
     pub fn open(data_dir: &Path) -> Result<KeyRing, StoreError> {
-        std::fs::create_dir_all(data_dir).map_err(StoreError::io("create the data directory", data_dir))?;
+        secret_file::make_data_dir(data_dir)?;
         let path = data_dir.join("keys.db");
         let pepper_path = data_dir.join("pepper");
         let db = sqlite::open(&path, table::STEPS)?;
