@@ -96,10 +96,11 @@ fn keys_that_are_not_set_are_a_warning_and_the_one_that_is_set_is_used() {
 }
 
 #[test]
-fn an_empty_file_is_a_policy_without_anything() {
+fn an_empty_file_is_a_policy_without_anything_and_a_warning_that_nothing_can_be_served() {
     for text in ["", "# nothing\n", "{}", "~", "\u{feff}"] {
         let loaded = load_text(text);
-        assert!(loaded.findings.is_empty(), "{text:?} {:?}", loaded.findings);
+        let told: Vec<_> = loaded.findings.iter().map(|f| (f.severity, f.what.as_str())).collect();
+        assert_eq!(told, [(Severity::Warning, "there is no provider, so nothing can be served")], "{text:?}");
         assert!(loaded.policy.is_some_and(|p| p.targets().is_empty() && p.workflows.is_empty()));
     }
 }
@@ -202,7 +203,9 @@ fn starters_pass_their_own_check() {
         let loaded = load_text(&text);
         let told: Vec<String> =
             loaded.findings.iter().filter(|f| f.severity != Severity::Note).map(|f| f.to_string()).collect();
-        assert!(told.is_empty() && loaded.policy.is_some(), "{text}\n{}", told.join("\n"));
+        let expected = usize::from(count == 0);
+        assert!(told.len() == expected && loaded.policy.is_some(), "{text}\n{}", told.join("\n"));
+        assert!(told.iter().all(|t| t.contains("there is no provider")), "{}", told.join("\n"));
     }
 }
 

@@ -21,11 +21,21 @@ pub(crate) fn verify(policy: &Policy, root: &Node, cx: &mut Cx<'_>) {
         }
     }
     weights(policy, cx);
+    anybody(policy, root, cx);
     if policy.teams.is_none()
         && let Some(first) = cx.workflow_places.first().copied()
     {
         let hint = Some("add `teams:` to say which keys may call what".to_owned());
         cx.report.note(first, "without teams: every key may call every workflow and target", hint);
+    }
+}
+
+/// Somebody must serve. Where there is an error, a row may be missing because of it.
+fn anybody(policy: &Policy, root: &Node, cx: &mut Cx<'_>) {
+    if policy.providers.is_empty() && !cx.report.has_errors() {
+        let at = root.get("providers").map_or(Place::START, |n| n.at);
+        let hint = "add one, as in `openai: {}`, or set a key such as OPENAI_API_KEY and run `pointsman init --force`";
+        cx.report.warning(at, "there is no provider, so nothing can be served", Some(hint.to_owned()));
     }
 }
 
