@@ -1,3 +1,4 @@
+//! Any bytes as a Chat Completions request: what is read can be written for every provider, or is refused by name.
 #![no_main]
 use libfuzzer_sys::fuzz_target;
 

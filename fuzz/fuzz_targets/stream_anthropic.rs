@@ -1,3 +1,4 @@
+//! Any bytes, cut anywhere, as Anthropic's stream: no panic, and no end without a terminator.
 #![no_main]
 use libfuzzer_sys::fuzz_target;
 

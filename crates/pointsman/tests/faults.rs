@@ -26,8 +26,11 @@ enum Expect {
 
 use Expect::{AsIs, Breaks, Next, Refused, Serves};
 
-/// Fault, whole, streamed. Where the vendors differ, the second pair is Anthropic's.
-const TABLE: &[(&str, Expect, Expect, Option<(Expect, Expect)>)] = &[
+/// Fault, whole, streamed; where the vendors differ, the last pair is Anthropic's.
+type Row = (&'static str, Expect, Expect, Option<(Expect, Expect)>);
+
+/// Every fault with what must come of it.
+const TABLE: &[Row] = &[
     ("status:code=502", Next("server_error"), Next("server_error"), None),
     ("status:code=504", Next("server_error"), Next("server_error"), None),
     ("status:code=408", Next("server_error"), Next("server_error"), None),
