@@ -767,3 +767,43 @@ fn a_field_with_quotes_in_its_name_cannot_break_out_of_the_body_it_is_written_to
     assert_eq!((&written["model"], &written[name]), (&json!("ours"), &json!(true)));
     assert_eq!(to_anthropic(&body).unwrap_err().part, name);
 }
+
+#[test]
+fn what_stands_beside_the_content_of_a_message_never_becomes_a_part_of_it() {
+    let write = |message: Value| {
+        let body = chat(json!([message])).to_string();
+        let prompt = wire::read(OPENAI, body.as_bytes()).unwrap();
+        let target =
+            wire::dialect::Target { row: wire::plain(OPENAI), model: "ours", operation: Operation::Chat };
+        wire::write(OPENAI, &prompt, target)
+            .map(|bytes| serde_json::from_slice::<Value>(&bytes).unwrap()["messages"][0].take())
+    };
+    let call = json!({"id": "c", "type": "custom", "custom": {"name": "sh", "input": "ls"}});
+    for (message, named) in [
+        (json!({"role": "developer", "audio": [{"type": "text", "text": "x"}]}), "`audio`"),
+        (json!({"role": "assistant", "audio": {"id": "audio_1"}, "content": "x"}), "`audio`"),
+        (json!({"role": "assistant", "function_call": {"name": "f", "arguments": "{}"}}), "`function_call`"),
+        (json!({"role": "function", "name": "f", "content": "1"}), "`function message`"),
+        (json!({"role": "assistant", "tool_calls": [call]}), "`tool call of type custom`"),
+    ] {
+        let uncarried = write(message.clone()).unwrap_err();
+        assert!(uncarried.part.contains(named), "{message}: {uncarried}");
+    }
+    let unknown = json!({"role": "user", "content": [{"type": "novel", "novel": [1]}]});
+    assert_eq!(write(unknown.clone()).unwrap(), unknown);
+}
+
+#[test]
+fn an_address_whose_slashes_are_escaped_holds_the_same_bytes_of_the_same_type() {
+    let body = r#"{"model":"m","messages":[{"role":"user","content":[
+        {"type":"image_url","image_url":{"url":"data:image\/png;base64,iVBO\/w0="}},
+        {"type":"file","file":{"filename":"r.pdf","file_data":"data:application\/pdf;base64,JVBE"}}]}]}"#;
+    let prompt = wire::read(OPENAI, body.as_bytes()).unwrap();
+    let target =
+        wire::dialect::Target { row: wire::plain(ANTHROPIC), model: "ours", operation: Operation::Chat };
+    let written: Value = serde_json::from_slice(&wire::write(ANTHROPIC, &prompt, target).unwrap()).unwrap();
+    let content = &written["messages"][0]["content"];
+    let source = |mime: &str, data: &str| json!({"type": "base64", "media_type": mime, "data": data});
+    assert_eq!(content[0]["source"], source("image/png", "iVBO/w0="));
+    assert_eq!(content[1]["source"], source("application/pdf", "JVBE"));
+}

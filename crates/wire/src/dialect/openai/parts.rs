@@ -1,6 +1,6 @@
 //! The parts of messages, as requests and answers share them.
 
-use crate::json::{Kind, Reader};
+use crate::json::{Fault, Kind, Reader};
 use crate::seal;
 use crate::unread::{Unread, invalid};
 use model::{Dialect, Json, Media, Part, Text};
@@ -61,6 +61,19 @@ pub(super) fn content<'a>(r: &mut Reader<'a>, parts: &mut Vec<Part<'a>>) -> Resu
     Ok(())
 }
 
+/// Whether a value that was kept as it stood is a part of content: an object that names its own type. What stands
+/// beside the content (`audio`, `function_call`, a call of no function) would make another message of it.
+pub(super) fn is_content(kind: &str, json: &Json<'_>) -> bool {
+    let mut named = false;
+    let walked = Reader::new(json.raw()).object(|key, r| {
+        if key == "type" && r.kind()? == Kind::String {
+            named = r.string()? == kind;
+        }
+        Ok::<_, Fault>(())
+    });
+    walked.is_ok() && named
+}
+
 /// The lifetime a cache mark asks for.
 fn lifetime<'a>(r: &mut Reader<'a>) -> Result<Option<Text<'a>>, Unread> {
     let mut ttl = None;
@@ -75,16 +88,17 @@ fn lifetime<'a>(r: &mut Reader<'a>) -> Result<Option<Text<'a>>, Unread> {
 
 /// A `data:` address as what it holds; any other as it is.
 pub(super) fn media<'a>(url: Text<'a>) -> Media<'a> {
-    let Some(rest) = url.raw().strip_prefix("data:") else { return Media::Url(url) };
-    let Some(comma) = memchr::memchr(b',', rest.as_bytes()) else { return Media::Url(url) };
-    let head = &rest[..comma];
-    let Some(mime) = head.strip_suffix(";base64") else { return Media::Url(url) };
+    inline(&url).unwrap_or(Media::Url(url))
+}
+
+/// What a `data:` address holds. Looked for in the characters meant: many JSON writers escape every slash.
+fn inline<'a>(url: &Text<'a>) -> Option<Media<'a>> {
+    let meant = url.decode();
+    let (head, data) = meant.strip_prefix("data:")?.split_once(',')?;
     // Parameters such as a charset say nothing about base64 bytes.
-    let mime = Text::plain(mime.split(';').next().unwrap_or_default());
-    let from = "data:".len() + comma + 1;
-    let data = url.part(from..url.raw().len());
-    let data = data.unwrap_or_else(|| Text::plain(url.decode().split_once(',').map_or("", |(_, data)| data)));
-    Media::Inline { mime, data }
+    let mime = Text::plain(head.strip_suffix(";base64")?.split(';').next().unwrap_or_default());
+    let data = url.part(meant.len() - data.len()..meant.len()).unwrap_or_else(|| Text::plain(data));
+    Some(Media::Inline { mime, data })
 }
 
 /// One tool call. Arguments travel as a string here and must hold an object; none at all is `{}`.

@@ -1,5 +1,6 @@
 //! The conversation, written: turns become messages, tool results become messages of their own.
 
+use super::parts;
 use crate::json::Out;
 use crate::providers::{OpenAiFacts, Replay};
 use crate::seal;
@@ -253,6 +254,12 @@ fn part(part: &Part<'_>, facts: &OpenAiFacts, verbatim: bool, out: &mut Out) -> 
         Part::Opaque { kind, json } => {
             if !verbatim {
                 return foreign(kind, "only the dialect it is written in can carry it");
+            }
+            if !parts::is_content(kind, json) {
+                return foreign(
+                    kind,
+                    "it stands beside the content and goes on only in the bytes it came in",
+                );
             }
             out.json(json);
         }
