@@ -132,6 +132,9 @@ async fn bad_input_is_refused_with_a_clear_error_and_reaches_no_provider() {
     assert!(raw(&gateway, long.as_bytes()).starts_with("HTTP/1.1 431"));
     let large = "POST /v1/messages HTTP/1.1\r\nhost: x\r\ncontent-length: 999999999\r\n\r\n";
     assert!(raw(&gateway, large.as_bytes()).starts_with("HTTP/1.1 413"));
+    let twice = [("x-pointsman-data-class", "internal"), ("x-pointsman-data-class", "phi")];
+    let answer = gateway.post("/v1/chat/completions", &twice, &hello("w")).await;
+    assert_eq!(answer.status, 400, "a class that stands twice could be lowered: {}", answer.body);
     assert_eq!(sim.log().len(), 0, "nothing of this reached the provider");
     let answer = gateway.post("/v1/chat/completions", &[JSON], &hello("w")).await;
     assert_eq!(answer.status, 200, "and the gateway serves as before");
@@ -402,4 +405,20 @@ async fn what_a_browser_sends_along_by_itself_can_read_but_change_nothing() {
         .post("/v1/chat/completions", &[("sec-fetch-site", "cross-site")], &hello("openai/gpt-4.1"))
         .await;
     assert_eq!(foreign.status, 403, "nor may another site's page spend money while no key exists");
+}
+
+#[tokio::test]
+async fn a_silent_target_of_an_impatient_workflow_is_noticed_by_its_breaker() {
+    let sim = sims::instant("s").await;
+    let rows = sims::row("p", "openai", &sim);
+    let policy = format!(
+        "providers:\n{rows}workflows:\n  w: {{latency: {{total: 1s}}, route: [p/fault-silence, p/gpt-4.1]}}\n"
+    );
+    let gateway = Gateway::start(&policy).await;
+    for _ in 0..6 {
+        let answer = gateway.post("/v1/chat/completions", &[JSON], &hello("w")).await;
+        assert_eq!((answer.status, answer.served_by()), (200, "p/gpt-4.1"), "{}", answer.body);
+    }
+    let asked = sim.log().iter().filter(|entry| entry.model == "fault-silence").count();
+    assert_eq!(asked, 5, "five failures in a row open the breaker, the sixth request goes elsewhere at once");
 }

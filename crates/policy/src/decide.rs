@@ -71,8 +71,8 @@ pub(crate) fn decide<W: Witness>(
         .map_err(|denial| Denial { workflow: workflow.map(|w| w.name.clone()), ..denial })?;
     witness.classified(policy, &classes);
     let latency = workflow.map_or(Latency::default(), |w| w.latency);
-    let total = latency.total.unwrap_or(DEFAULT_TOTAL);
-    let total = request.deadline.map_or(total, |client| client.min(total));
+    let patience = latency.total.unwrap_or(DEFAULT_TOTAL);
+    let total = request.deadline.map_or(patience, |client| client.min(patience));
     let mut draft = Draft {
         policy,
         world,
@@ -122,6 +122,7 @@ pub(crate) fn decide<W: Witness>(
         workflow: workflow.cloned(),
         data_class: label,
         deadline: now.tick.after(total),
+        patience,
         steps,
         seed,
         may_retry: world.may_retry(),

@@ -16,6 +16,8 @@ pub struct Plan {
     pub data_class: Option<Arc<str>>,
     /// When the request must be over.
     pub deadline: Tick,
+    /// How long the policy lets such a request take, whatever the client's own deadline.
+    pub patience: Duration,
     pub(crate) steps: SmallVec<[Step; 4]>,
     pub(crate) on: Reactions,
     pub(crate) seed: u64,

@@ -79,7 +79,7 @@ pub async fn whole_body(body: Incoming, headers: &HeaderMap, bound: usize) -> Re
 }
 
 fn too_large(bound: usize) -> Problem {
-    Problem::new(Code::TooLarge, format!("The request body is larger than {} MiB.", bound >> 20))
+    Problem::new(Code::TooLarge, format!("The request body is larger than {bound} bytes."))
 }
 
 /// The facts of one request, held so that [`Request`] can borrow them.
@@ -97,9 +97,16 @@ impl<'a> Facts<'a> {
         caller: Option<&'a Session>,
         policy: &Policy,
     ) -> Result<Facts<'a>, Problem> {
-        let text = |name: &'static str| match headers.get(name) {
-            None => Ok(None),
-            Some(value) => value.to_str().map(Some).map_err(|_| bad_header(name, "is not plain ASCII")),
+        // A header sent twice would be read one way here and another way by whoever added the second.
+        let text = |name: &'static str| {
+            let mut values = headers.get_all(name).iter();
+            match (values.next(), values.next()) {
+                (Some(_), Some(_)) => Err(bad_header(name, "is sent twice")),
+                (Some(value), None) => {
+                    value.to_str().map(Some).map_err(|_| bad_header(name, "is not plain ASCII"))
+                }
+                (None, _) => Ok(None),
+            }
         };
         let deadline = match text("x-pointsman-deadline-ms")? {
             None => None,

@@ -149,7 +149,8 @@ async fn pursue(
                 return refuse(visit, Stage::Attempt, write::returned(last.as_ref()));
             }
             Move::Stop(ending) => {
-                return refuse(visit, Stage::Attempt, write::ended(ending, &tried, now));
+                let problem = write::ended(ending, &tried, &visit.row.asked.model, now);
+                return refuse(visit, Stage::Attempt, problem);
             }
         };
         if !wait.is_zero() {
@@ -171,7 +172,7 @@ async fn pursue(
         if tried.last().is_some_and(|last| last.step == index) {
             gateway.retries().spend(now.tick);
         }
-        match visit.begin(index, step, &limits, now) {
+        match visit.begin(plan, index, &limits, now) {
             Ok(true) => {}
             Ok(false) => {
                 // Another request probes this target right now; for this one it is as good as down.

@@ -162,3 +162,12 @@ impl Answering {
         self.ready.push_back(wire::error_event(self.dialect, problem, &id));
     }
 }
+
+impl Drop for Answering {
+    /// A client that leaves takes the rest of the stream with it; what is known of its usage stays.
+    fn drop(&mut self) {
+        if let Some(feed) = &self.feed {
+            self.visit.known(feed.relay.usage());
+        }
+    }
+}

@@ -9,7 +9,7 @@ use model::{
     AttemptRow, Code, End, Failure, FailureKind, Money, Now, Permit, Problem, RequestRow, Tick, Usage, cost,
 };
 use policy::health::Outcome;
-use policy::{Limits, Step, Target, Tried};
+use policy::{Limits, Plan, Target, Tried};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -34,8 +34,8 @@ struct Open {
     began: Tick,
     first_token: Option<Tick>,
     target: Arc<Target>,
-    /// Whether the target has all the time that it may take for its first token. If the request's own time is shorter,
-    /// its running out says nothing of the target.
+    /// Whether the target has all the time for its first token that policy would give it. If the client's own deadline or
+    /// earlier attempts leave it less, its running out says nothing of the target.
     full_wait: bool,
 }
 
@@ -67,7 +67,8 @@ impl Visit {
 
     /// Begins an attempt: books it, durably, before anything is sent. `false` when another request took the probe of a
     /// recovering target since the plan was made; nothing is booked then.
-    pub fn begin(&mut self, index: usize, step: &Step, limits: &Limits, now: Now) -> Result<bool, Problem> {
+    pub fn begin(&mut self, plan: &Plan, index: usize, limits: &Limits, now: Now) -> Result<bool, Problem> {
+        let step = &plan.steps()[index];
         let target = step.target();
         let slot = self.running.slot(target).cloned();
         if slot.as_ref().is_some_and(|slot| !slot.health().begin(now.tick)) {
@@ -106,7 +107,7 @@ impl Visit {
             began: now.tick,
             first_token: None,
             target: Arc::clone(target),
-            full_wait: limits.first_token >= step.first_token_limit(),
+            full_wait: limits.first_token >= step.first_token_limit().min(plan.patience / 2),
         });
         Ok(true)
     }
@@ -130,6 +131,13 @@ impl Visit {
             open.first_token = Some(tick);
             attempt.first_token_ms = Some(millis(tick.since(open.began)));
             self.row.first_token_ms = Some(millis(tick.since(self.began)));
+        }
+    }
+
+    /// What is known so far of the usage of the attempt under way.
+    pub fn known(&mut self, usage: Usage) {
+        if let (Some(_), Some(attempt)) = (&self.open, self.row.attempts.last_mut()) {
+            attempt.usage = usage;
         }
     }
 

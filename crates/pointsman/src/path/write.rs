@@ -8,6 +8,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use model::{Code, Dialect, End, Failure, FailureGroup, Now, Problem, RequestId};
 use policy::{Ending, Limits, Step, Tried};
+use std::borrow::Cow;
 use std::time::Duration;
 use wire::{Progress, Relayed};
 
@@ -126,16 +127,16 @@ fn describe(headers: &mut HeaderMap, visit: &Visit, step: Option<&Step>) {
 }
 
 /// What the client reads when nothing more is allowed. The causes stay with us.
-pub fn ended(ending: Ending, tried: &[Tried], now: Now) -> Problem {
+pub fn ended(ending: Ending, tried: &[Tried], model: &str, now: Now) -> Problem {
     let code = ending.code(tried);
-    let message = match code {
-        Code::RateLimited => "Every permitted target is out of quota or rate.",
+    let message: Cow<'static, str> = match code {
+        Code::RateLimited => "Every permitted target is out of quota or rate.".into(),
         Code::ContextExceeded => {
-            "The prompt is too long: it exceeds the context window of every permitted target."
+            "The prompt is too long: it exceeds the context window of every permitted target.".into()
         }
-        Code::Deadline => "The time allowed for this request passed before an answer was complete.",
-        Code::UnknownModel => "The provider does not have this model.",
-        _ => "Every permitted target failed.",
+        Code::Deadline => "The time allowed for this request passed before an answer was complete.".into(),
+        Code::UnknownModel => format!("No provider of this route has the model `{model}`.").into(),
+        _ => "Every permitted target failed.".into(),
     };
     let wait = ending.retry_after(tried, now).or((code.status() >= 429).then_some(A_MOMENT));
     Problem { retry_after: wait, ..Problem::new(code, message) }

@@ -153,8 +153,13 @@ impl Relay {
     }
 
     /// Tokens, as far as the provider has told.
+    ///
+    /// Before the model has stopped, what a vendor says of the output is a placeholder: unknown.
     pub fn usage(&self) -> Usage {
-        self.tally.usage
+        match self.tally.stop {
+            Some(_) => self.tally.usage,
+            None => Usage { output: None, reasoning: None, ..self.tally.usage },
+        }
     }
 
     /// Why the model stopped, once it said so.
