@@ -197,6 +197,17 @@ static ROWS: &[Row] = &[
         ..PLAIN
     },
     Row {
+        preset: vendor("cerebras", "Cerebras", "https://api.cerebras.ai/v1", &["CEREBRAS_API_KEY"]),
+        limits: Limits::Endings(&["-requests-day", "-tokens-minute"]),
+        openai: OpenAiFacts {
+            limit_field: "max_completion_tokens",
+            top_k: false,
+            image_urls: false,
+            ..COMPATIBLE
+        },
+        ..PLAIN
+    },
+    Row {
         preset: vendor("openrouter", "OpenRouter", "https://openrouter.ai/api/v1", &["OPENROUTER_API_KEY"]),
         limits: Limits::Endings(&[""]),
         openai: OpenAiFacts { reasoning: ReasoningField::Object, replay: Replay::Details, ..COMPATIBLE },
