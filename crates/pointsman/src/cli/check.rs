@@ -1,7 +1,7 @@
 //! `pointsman check`: every problem of a file at once.
 
 use super::load::checked;
-use super::{Outcome, Stuck};
+use super::{Outcome, Stuck, out};
 use policy::file::Severity;
 use serde_json::json;
 use std::path::PathBuf;
@@ -29,7 +29,7 @@ pub struct Args {
 
 pub fn run(args: Args) -> Result<Outcome, Stuck> {
     if args.schema {
-        println!("{}", serde_json::to_string_pretty(&policy::file::schema())?);
+        out::line(serde_json::to_string_pretty(&policy::file::schema())?)?;
         return Ok(Outcome::Good);
     }
     let checked = checked(args.config.as_deref())?;
@@ -44,13 +44,17 @@ pub fn run(args: Args) -> Result<Outcome, Stuck> {
             "digest": checked.policy.as_ref().map(|p| &*p.digest),
             "findings": checked.findings,
         });
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        out::line(serde_json::to_string_pretty(&report)?)?;
     } else {
         for finding in &checked.findings {
-            println!("{}\n", finding.in_file(&path));
+            out::line(format_args!("{}\n", finding.in_file(&path)))?;
         }
-        let verdict = if good { "good" } else { "cannot be used" };
-        println!("{path}: {verdict}; errors: {errors}, warnings: {warnings}, notes: {notes}");
+        let verdict = match good {
+            true => "good",
+            false if errors == 0 => "not good under --strict",
+            false => "cannot be used",
+        };
+        out::line(format_args!("{path}: {verdict}; errors: {errors}, warnings: {warnings}, notes: {notes}"))?;
     }
     Ok(if good { Outcome::Good } else { Outcome::Fails })
 }

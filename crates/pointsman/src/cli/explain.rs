@@ -1,15 +1,20 @@
 //! `pointsman explain`: a decision, looked at from all sides and not carried out.
 
-use super::{Outcome, Stuck, load, rehearse};
-use model::{Dialect, Operation, Request, RequestId, RequestRow};
+use super::{Outcome, Stuck, load, out, rehearse};
+use crate::edge::Route;
+use crate::path::Facts;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use model::{Dialect, Operation, Problem, Request, RequestId, RequestRow};
 use policy::{Explanation, Policy};
 use serde_json::json;
+use std::fmt::Write;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 pub const EXAMPLES: &str = "Examples:
   pointsman explain --workflow refund-triage -c pointsman.yaml
   pointsman explain --request request.json --dialect anthropic
-  pointsman explain --id req_01m3y6r8v0e9tq2k5w7x1z4b6c      # what happened, and what would happen now";
+  pointsman explain --id req_01m3y6r8v0e9tq2k5w7x1z4b6c   # what happened then, what would now";
 
 #[derive(clap::Args)]
 #[command(group(clap::ArgGroup::new("what").required(true).args(["request", "workflow", "id"])))]
@@ -48,45 +53,36 @@ pub fn run(args: Args) -> Result<Outcome, Stuck> {
     if let Some(id) = args.id {
         return recorded(&args, &policy, id);
     }
-    let headers = headers(&args.headers)?;
-    let header = |name: &str| headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
-    let borrowed: Vec<(&str, &str)> = headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
-    let body;
-    let glance;
-    let mut request = match (&args.request, &args.workflow) {
+    let dialect: Dialect = args.dialect.parse().map_err(|()| {
+        let all: Vec<&str> = Dialect::ALL.iter().map(|d| d.name()).collect();
+        Stuck(format!("{} is no dialect; there are {}", args.dialect, all.join(", ")))
+    })?;
+    let body = match (&args.request, &args.workflow) {
         (Some(file), _) => {
-            body =
-                std::fs::read(file).map_err(|e| Stuck(format!("{} cannot be read: {e}", file.display())))?;
-            let dialect: Dialect = args.dialect.parse().map_err(|()| {
-                let all: Vec<&str> = Dialect::ALL.iter().map(|d| d.name()).collect();
-                Stuck(format!("{} is no dialect; there are {}", args.dialect, all.join(", ")))
-            })?;
-            glance =
-                wire::glance(dialect, Operation::Chat, &body).map_err(|problem| Stuck(problem.sentence()))?;
-            Request {
-                dialect,
-                stream: glance.stream,
-                needs: glance.needs,
-                estimated_tokens: glance.estimated_tokens,
-                max_output: glance.max_output,
-                ..Request::ordinary(&glance.model)
-            }
+            std::fs::read(file).map_err(|e| Stuck(format!("{} cannot be read: {e}", file.display())))?
         }
-        (None, Some(workflow)) => Request::ordinary(workflow),
+        (None, Some(workflow)) => json!({"model": workflow, "messages": []}).to_string().into_bytes(),
         (None, None) => return Err(Stuck("name --request, --workflow or --id".to_owned())),
     };
-    request.workflow = header("x-pointsman-workflow");
-    request.session = header("x-pointsman-session");
-    request.data_class = args.data_class.as_deref().or(header("x-pointsman-data-class"));
-    request.headers = &borrowed;
+    // Body and headers are read by the very functions that serve, so that nothing is understood otherwise here.
+    let stuck = |problem: Problem| Stuck(problem.sentence());
+    let route = Route { dialect, operation: Operation::Chat, model: None };
+    let headers = headers(&args.headers)?;
+    let glance = wire::glance(dialect, route.operation, &body).map_err(stuck)?;
+    let facts = Facts::read(&route, &headers, &glance, None, &policy).map_err(stuck)?;
+    let mut request = facts.request();
+    request.data_class = args.data_class.as_deref().or(request.data_class);
+    if args.request.is_none() {
+        request.estimated_tokens = Request::ordinary("").estimated_tokens;
+    }
     let explanation = decide(&policy, &request);
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&explanation)?);
+        out::line(serde_json::to_string_pretty(&explanation)?)?;
     } else {
-        print!("{explanation}");
-        println!(
-            "\nHealth is taken as good. A running server answers with its own at GET /admin/v1/explain/WORKFLOW."
-        );
+        out::text(&explanation)?;
+        out::line(
+            "\nHealth is taken as good. A running server answers with its own at GET /admin/v1/explain/WORKFLOW.",
+        )?;
     }
     Ok(if explanation.denial.is_some() { Outcome::Fails } else { Outcome::Good })
 }
@@ -95,13 +91,14 @@ fn decide(policy: &Policy, request: &Request<'_>) -> Explanation {
     policy::explain(policy, request, &rehearse::Calm, rehearse::now(), 0)
 }
 
-fn headers(given: &[String]) -> Result<Vec<(String, String)>, Stuck> {
+fn headers(given: &[String]) -> Result<HeaderMap, Stuck> {
+    let read = |line: &String| {
+        let (name, value) = line.split_once(':')?;
+        Some((HeaderName::from_str(name.trim()).ok()?, HeaderValue::from_str(value.trim()).ok()?))
+    };
     given
         .iter()
-        .map(|line| match line.split_once(':') {
-            Some((name, value)) => Ok((name.trim().to_ascii_lowercase(), value.trim().to_owned())),
-            None => Err(Stuck(format!("`{line}` is no header; write `name: value`"))),
-        })
+        .map(|line| read(line).ok_or_else(|| Stuck(format!("`{line}` is no header; write `name: value`"))))
         .collect()
 }
 
@@ -127,19 +124,26 @@ fn recorded(args: &Args, policy: &Policy, id: RequestId) -> Result<Outcome, Stuc
         store::write_json_line(&row, &mut line)?;
         let line: serde_json::Value = serde_json::from_slice(&line)?;
         let report = json!({"recorded": line, "same_policy": same, "now": explanation});
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        out::line(serde_json::to_string_pretty(&report)?)?;
     } else {
-        tell(&row);
+        out::text(told(&row)?)?;
         let under = if same { "the same policy" } else { "another policy than then" };
-        println!("\nDecided again now, under {under}, with health taken as good:\n\n{explanation}");
+        out::text(format!(
+            "\nDecided again now, under {under}, with health taken as good:\n\n{explanation}"
+        ))?;
     }
     Ok(Outcome::Good)
 }
 
-fn tell(row: &RequestRow) {
-    let or = |text: &Option<std::sync::Arc<str>>, none: &str| text.as_deref().unwrap_or(none).to_owned();
-    println!("{} at {}: {}", row.request_id, row.at, row.end.name());
-    println!("  asked for `{}`, workflow {}", row.asked.model, or(&row.workflow, "none (direct)"));
+/// What happened to a request, in lines.
+fn told(row: &RequestRow) -> Result<String, std::fmt::Error> {
+    let mut text = String::new();
+    write!(text, "{} at {}: {}", row.request_id, row.at, row.end.name())?;
+    if let Some(problem) = &row.problem {
+        write!(text, ", the client read `{problem}`")?;
+    }
+    let workflow = row.workflow.as_deref().unwrap_or("none (direct)");
+    writeln!(text, "\n  asked for `{}`, workflow {workflow}", row.asked.model)?;
     for attempt in &row.attempts {
         let outcome = match attempt.failure {
             Some(kind) => format!("failed: {kind}"),
@@ -147,13 +151,18 @@ fn tell(row: &RequestRow) {
             None => "unfinished".to_owned(),
         };
         let took = attempt.total_ms.map_or("unknown time".to_owned(), |ms| format!("{ms} ms"));
-        println!("  step {} {} ({}): {outcome} after {took}", attempt.step, attempt.target, attempt.permit);
+        writeln!(
+            text,
+            "  step {} {} ({}): {outcome} after {took}",
+            attempt.step, attempt.target, attempt.permit
+        )?;
         if let Some(detail) = &attempt.detail {
-            println!("      {detail}");
+            writeln!(text, "      {detail}")?;
         }
     }
     match row.cost_usd {
-        Some(cost) => println!("  cost ${cost}"),
-        None => println!("  cost unknown"),
+        Some(cost) => writeln!(text, "  cost ${cost}")?,
+        None => writeln!(text, "  cost unknown")?,
     }
+    Ok(text)
 }

@@ -1,6 +1,6 @@
 //! `pointsman init`: a first policy file, from the keys that are there.
 
-use super::{Outcome, Stuck, load};
+use super::{Outcome, Stuck, load, out};
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -35,11 +35,13 @@ pub fn run(args: Args) -> Result<Outcome, Stuck> {
     })?;
     file.write_all(text.as_bytes())?;
     if found.is_empty() {
-        println!("Wrote {path} without a provider: no provider key stands in the environment.");
+        out::line(format_args!(
+            "Wrote {path} without a provider: no provider key stands in the environment."
+        ))?;
     } else {
         let names: Vec<&str> = found.iter().map(|p| p.name).collect();
-        println!("Wrote {path} for {}.", names.join(", "));
+        out::line(format_args!("Wrote {path} for {}.", names.join(", ")))?;
     }
-    println!("Next: pointsman check -c {path} && pointsman serve -c {path}");
+    out::line(format_args!("Next: pointsman check -c {path} && pointsman serve -c {path}"))?;
     Ok(Outcome::Good)
 }

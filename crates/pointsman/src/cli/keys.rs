@@ -1,6 +1,6 @@
 //! `pointsman keys`: application keys, beside a running server or without one.
 
-use super::{Outcome, Stuck, load};
+use super::{Outcome, Stuck, load, out};
 use crate::edge::keys;
 use clap::Subcommand;
 use serde_json::json;
@@ -12,6 +12,18 @@ pub const EXAMPLES: &str = "Examples:
   pointsman keys create --team support --workflow refund-triage --expires 90d --json
   pointsman keys list
   pointsman keys revoke k3v9m2q7x4w8";
+
+const CREATE: &str = "Examples:
+  pointsman keys create --team support
+  pointsman keys create --team support --workflow refund-triage --expires 90d --json
+  pointsman keys create --team support --data-class phi --name 'night batch'";
+
+const LIST: &str = "Examples:
+  pointsman keys list
+  pointsman keys list --json --data-dir ./pointsman-data";
+
+const REVOKE: &str = "Example:
+  pointsman keys revoke k3v9m2q7x4w8        # `pointsman keys list` shows the ids";
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -31,6 +43,7 @@ pub struct Args {
 #[derive(Subcommand)]
 enum Command {
     /// Make a key; it is shown once
+    #[command(after_help = CREATE)]
     Create {
         /// The team it belongs to
         #[arg(long)]
@@ -49,8 +62,10 @@ enum Command {
         name: Option<String>,
     },
     /// List keys; secrets are not stored
+    #[command(after_help = LIST)]
     List,
     /// Revoke a key by its id
+    #[command(after_help = REVOKE)]
     Revoke {
         /// The key's public id
         id: String,
@@ -74,12 +89,12 @@ pub fn run(args: Args) -> Result<Outcome, Stuck> {
             }
             let created = ring.create(&new, now)?;
             if args.json {
-                println!("{}", json!({"id": created.id, "key": created.key}));
+                out::line(json!({"id": created.id, "key": created.key}))?;
             } else {
-                println!(
+                out::line(format_args!(
                     "{}\n\nThis is the only time the key is shown. Its id is {}.",
                     created.key, created.id
-                );
+                ))?;
             }
             Ok(Outcome::Good)
         }
@@ -87,16 +102,16 @@ pub fn run(args: Args) -> Result<Outcome, Stuck> {
             let listed = ring.list()?;
             if args.json {
                 let shown: Vec<_> = listed.iter().map(|key| keys::shown(key, now)).collect();
-                println!("{}", json!({"keys": shown}));
+                out::line(json!({"keys": shown}))?;
                 return Ok(Outcome::Good);
             }
-            println!("{:14} {:16} {:8} {:26} workflows", "id", "team", "state", "made");
+            out::line(format_args!("{:14} {:16} {:8} {:26} workflows", "id", "team", "state", "made"))?;
             for key in &listed {
                 let NewKey { team, workflows, .. } = &key.settings;
                 let workflows =
                     if workflows.is_empty() { "all of the team's".into() } else { workflows.join(", ") };
                 let (state, made) = (keys::state(key, now), key.created.to_string());
-                println!("{:14} {team:16} {state:8} {made:26} {workflows}", key.id);
+                out::line(format_args!("{:14} {team:16} {state:8} {made:26} {workflows}", key.id))?;
             }
             Ok(Outcome::Good)
         }
@@ -107,9 +122,9 @@ pub fn run(args: Args) -> Result<Outcome, Stuck> {
                 )));
             }
             if args.json {
-                println!("{}", json!({"id": id, "revoked": true}));
+                out::line(json!({"id": id, "revoked": true}))?;
             } else {
-                println!("{id} is revoked; running servers refuse it within a second.");
+                out::line(format_args!("{id} is revoked; running servers refuse it within a second."))?;
             }
             Ok(Outcome::Good)
         }

@@ -9,6 +9,7 @@ use store::Filter;
 
 pub const EXAMPLES: &str = "Examples:
   pointsman ledger export --format jsonl > rows.jsonl
+  pointsman ledger export --json --since 1h --end failed
   pointsman ledger export --format csv --since 7d --workflow refund-triage --output rows.csv";
 
 #[derive(clap::Args)]
@@ -20,6 +21,7 @@ pub struct Args {
 #[derive(Subcommand)]
 enum Command {
     /// Print rows, oldest first; works beside a running server and after a crash
+    #[command(after_help = EXAMPLES)]
     Export(Export),
 }
 
@@ -28,6 +30,9 @@ struct Export {
     /// The form of a row
     #[arg(long, value_enum, default_value_t = Format::Jsonl)]
     format: Format,
+    /// Print JSON: the same as --format jsonl
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
     /// Only rows of the last so much time, as in 7d
     #[arg(long, value_name = "DURATION")]
     since: Option<String>,
@@ -54,6 +59,9 @@ enum Format {
     Csv,
 }
 
+/// Takes row after row.
+type Sink<'a> = dyn FnMut(&RequestRow) -> io::Result<()> + 'a;
+
 pub fn run(args: Args) -> Result<Outcome, Stuck> {
     let Command::Export(args) = args.command;
     let data_dir = load::data_dir(args.data_dir.as_deref(), args.config.as_deref())?;
@@ -73,7 +81,7 @@ pub fn run(args: Args) -> Result<Outcome, Stuck> {
         )),
         None => Box::new(BufWriter::new(io::stdout().lock())),
     };
-    let mut write: Box<dyn FnMut(&RequestRow) -> io::Result<()>> = match args.format {
+    let mut write: Box<Sink<'_>> = match args.format {
         Format::Jsonl => Box::new(|row| store::write_json_line(row, &mut out)),
         Format::Csv => {
             writeln!(out, "{}", store::CSV_HEAD)?;

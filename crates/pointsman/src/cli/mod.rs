@@ -8,6 +8,7 @@ mod init;
 mod keys;
 mod ledger;
 mod load;
+mod out;
 mod rehearse;
 mod serve;
 mod sim;
@@ -31,7 +32,7 @@ enum Command {
     /// Start simulated providers, the gateway and the console, with no key and no file
     #[command(after_help = demo::EXAMPLES)]
     Demo(demo::Args),
-    /// Serve
+    /// Serve applications and operators until told to stop
     #[command(after_help = serve::EXAMPLES)]
     Serve(serve::Args),
     /// Write a commented pointsman.yaml from the provider keys in the environment
@@ -106,7 +107,7 @@ pub fn run() -> ExitCode {
         Ok(Outcome::Good) => ExitCode::SUCCESS,
         Ok(Outcome::Fails) => ExitCode::FAILURE,
         Err(Stuck(why)) => {
-            eprintln!("pointsman: {why}");
+            out::complaint(&why);
             ExitCode::from(3)
         }
     }

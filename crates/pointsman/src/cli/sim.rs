@@ -1,14 +1,14 @@
 //! `pointsman sim`: the simulated providers alone.
 
-use super::{Outcome, Stuck, runtime};
+use super::{Outcome, Stuck, out, runtime};
 use sim::{Sim, SimConfig};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 pub const EXAMPLES: &str = "Examples:
-  pointsman sim                                   # OpenAI under /v1, Anthropic under /, scripts under /_sim
+  pointsman sim              # OpenAI under /v1, Anthropic under /, scripts under /_sim
   pointsman sim --listen 127.0.0.1:9100 --first-token-ms 300
-  curl -X POST 127.0.0.1:9100/_sim/script -d '{\"rules\":[{\"percent\":50,\"fault\":{\"kind\":\"overloaded\"}}]}'";
+  curl 127.0.0.1:9100/_sim/script -d '{\"rules\":[{\"percent\":50,\"fault\":{\"kind\":\"overloaded\"}}]}'";
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -38,7 +38,10 @@ pub fn run(args: Args) -> Result<Outcome, Stuck> {
     runtime()?.block_on(async {
         let sim =
             Sim::start(config).await.map_err(|e| Stuck(format!("cannot listen on {}: {e}", args.listen)))?;
-        println!("simulated providers on http://{}  (OpenAI under /v1, Anthropic under /)", sim.addr());
+        out::line(format_args!(
+            "simulated providers on http://{}  (OpenAI under /v1, Anthropic under /)",
+            sim.addr()
+        ))?;
         super::serve::stop_signal().await;
         sim.shutdown().await;
         Ok(Outcome::Good)

@@ -1,6 +1,6 @@
 //! `pointsman why-not`: the smallest change that would admit a target.
 
-use super::{Outcome, Stuck, load, rehearse};
+use super::{Outcome, Stuck, load, out, rehearse};
 use model::Request;
 use std::path::PathBuf;
 
@@ -28,9 +28,9 @@ pub fn run(args: Args) -> Result<Outcome, Stuck> {
     let answer =
         policy::why_not(&policy, &args.target, &args.workflow, &request, &rehearse::Calm, rehearse::now())?;
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&answer)?);
+        out::line(serde_json::to_string_pretty(&answer)?)?;
     } else {
-        println!("{answer}");
+        out::text(answer)?;
     }
     Ok(Outcome::Good)
 }
