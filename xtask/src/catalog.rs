@@ -18,7 +18,7 @@
 //! 6. An id with a date is an alias of the undated id only if every fact is the same.
 //!
 //! [`decimal`] keeps prices exact; [`prices`] and [`models`] read one list each; [`known`] is the table of
-//! what neither list says; [`names`] knows a model under every spelling; [`join`] applies the rules; [`file`]
+//! what neither list says; [`names`] knows a model under every spelling; [`join`] applies the rules; [`mod@file`]
 //! writes the form and checks it.
 
 mod decimal;

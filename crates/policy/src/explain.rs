@@ -143,7 +143,7 @@ pub struct DenialNote {
     pub retry_after_ms: Option<Duration>,
 }
 
-/// Explains the decision that [`crate::plan`] takes for the same arguments.
+/// Explains the decision that [`crate::plan()`] takes for the same arguments.
 pub fn explain(
     policy: &Policy,
     request: &Request<'_>,

@@ -1,11 +1,11 @@
 //! Decides which target serves a request, and what follows when one fails.
 //!
-//! Two pure functions carry the weight: [`plan`] turns a request and the state of the world into steps, [`next`] says
+//! Two pure functions carry the weight: [`plan()`] turns a request and the state of the world into steps, [`next()`] says
 //! after every attempt what may happen now. `serve`, `explain`, `why-not` and every rehearsal call these two, so that
-//! none of them can disagree with production. [`file`] turns `pointsman.yaml` into the checked [`Policy`] they read.
+//! none of them can disagree with production. [`mod@file`] turns `pointsman.yaml` into the checked [`Policy`] they read.
 //!
 //! Nothing here waits, reads a clock, opens a file or draws a random number: time, health and seeds are arguments.
-//! Start with [`file`] for the configuration, with `decide` for the way of a request, with [`health`] for breakers.
+//! Start with [`mod@file`] for the configuration, with `decide` for the way of a request, with [`health`] for breakers.
 
 mod admit;
 mod data;

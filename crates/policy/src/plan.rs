@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What is intended for one request. Only [`crate::plan`] makes one.
+/// What is intended for one request. Only [`crate::plan()`] makes one.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The workflow; `None` for a direct target.

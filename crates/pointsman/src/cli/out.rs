@@ -18,7 +18,7 @@ pub fn line(text: impl Display) -> Result<(), Stuck> {
 /// Prints text that ends its own lines.
 ///
 /// # Errors
-/// As [`line`].
+/// As [`line()`].
 pub fn text(text: impl Display) -> Result<(), Stuck> {
     let mut out = io::stdout().lock();
     written(write!(out, "{text}").and_then(|()| out.flush()))

@@ -1,6 +1,6 @@
 //! Anthropic Messages.
 //!
-//! Requests are read in [`read`] and written in [`write`]; whole answers in [`answer`]; streams in [`decode`] and
+//! Requests are read in [`read`] and written in [`mod@write`]; whole answers in [`answer`]; streams in [`decode`] and
 //! [`encode`]; [`peek`] looks at bytes that only pass through. Shapes are those of the vendor's own SDK (2.12).
 
 mod answer;

@@ -1,6 +1,6 @@
 //! OpenAI Chat Completions, as OpenAI and the servers that call themselves compatible speak it.
 //!
-//! Requests are read in [`read`] and written in [`write`]; whole answers in [`answer`]; streams in [`decode`] and
+//! Requests are read in [`read`] and written in [`mod@write`]; whole answers in [`answer`]; streams in [`decode`] and
 //! [`encode`]; [`peek`] looks at bytes that only pass through. Shapes are those of the vendor's own SDK (3.54) with
 //! the additions that compatible vendors share: `reasoning_content`, `reasoning`, `reasoning_details`.
 
