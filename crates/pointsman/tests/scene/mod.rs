@@ -10,12 +10,14 @@ use serde_json::{Value, json};
 use std::fmt::Write;
 
 /// The data classes of every file: one that few providers satisfy, one by region alone, one that is easily satisfied.
-pub const DATA_CLASSES: &str = "data_classes:
+const DATA_CLASSES: &str = "data_classes:
   phi: {regions: [us, onprem], require: {retention: none, training: never, baa: true}}
   eu: {regions: [eu, onprem]}
   house: {require: {training: never}}
 ";
 
+/// What every workflow allows a request.
+const WORKFLOW_MS: u64 = 30_000;
 const TERMS: [&str; 4] = [
     "{retention: none, training: never, baa: always}",
     "{retention: none, training: never, baa: always}",
@@ -45,8 +47,9 @@ const ABILITIES: [&str; 4] = ["tools", "vision", "json_schema", "reasoning"];
 const GROUPS: [&str; 7] =
     ["outage", "quota", "context_exceeded", "refusal", "auth", "model_gone", "bad_request"];
 const REACTIONS: [&str; 4] = ["next", "retry_then_next", "return", "larger_context"];
-const CONDITIONS: [&str; 5] = [
+const CONDITIONS: [&str; 6] = [
     "true",
+    "request.session != \"\"",
     "!request.stream",
     "request.dialect == \"openai\"",
     "request.estimated_tokens < 200",
@@ -123,6 +126,15 @@ pub struct Request {
     pub body: Value,
 }
 
+impl Request {
+    /// How long it may take: what its workflow allows (30 s here, ten minutes without one), or less if it says so.
+    pub fn deadline_ms(&self, by_workflow: bool) -> u64 {
+        let allowed = if by_workflow { WORKFLOW_MS } else { 600_000 };
+        let asked = self.headers.iter().find(|(name, _)| *name == "x-pointsman-deadline-ms");
+        asked.and_then(|(_, ms)| ms.parse().ok()).map_or(allowed, |ms: u64| ms.min(allowed))
+    }
+}
+
 /// So many scenes.
 pub fn scenes(count: impl Into<SizeRange>) -> impl Strategy<Value = Vec<Scene>> {
     vec(scene(), count)
@@ -132,9 +144,9 @@ fn scene() -> impl Strategy<Value = Scene> {
     let regions = vec![Some("us"), Some("us"), Some("eu"), Some("onprem"), None];
     let provider = (any::<bool>(), select(regions), select(&TERMS[..]))
         .prop_map(|(anthropic, region, terms)| Provider { anthropic, region, terms });
-    let contexts = select(vec![None, Some(700), Some(8_000), Some(200_000)]);
+    let contexts = select(vec![None, Some(700), Some(8_000), Some(8_000), Some(200_000)]);
     let fault = prop::option::weighted(0.6, select(&FAULTS[..]));
-    let abilities = prop::option::weighted(0.8, [prop::bool::weighted(0.8); 4].prop_map(|set| set));
+    let abilities = prop::option::weighted(0.9, [prop::bool::weighted(0.9); 4].prop_map(|set| set));
     let model = (0..4usize, fault, contexts, abilities)
         .prop_map(|(provider, fault, context, abilities)| Model { provider, fault, context, abilities });
     (vec(provider, 2..=4), vec(model, 3..=6), vec(workflow(), 2..=3), ask())
@@ -146,11 +158,11 @@ fn workflow() -> impl Strategy<Value = Workflow> {
     (
         vec((0..6usize, prop::bool::weighted(0.6), prop::bool::weighted(0.2)), 1..=5),
         any::<bool>(),
-        prop::option::weighted(0.3, select(vec!["phi", "eu", "house"])),
-        prop::option::weighted(0.2, select(&ABILITIES[..])),
-        prop::option::weighted(0.3, select(vec!["0.0005", "0.002", "0.02"])),
+        prop::option::weighted(0.25, select(vec!["phi", "eu", "house", "house"])),
+        prop::option::weighted(0.1, select(&ABILITIES[..])),
+        prop::option::weighted(0.2, select(vec!["0.0005", "0.002", "0.02"])),
         vec(reaction, 0..4),
-        prop::option::weighted(0.5, select(&CONDITIONS[..])),
+        prop::option::weighted(0.8, select(&CONDITIONS[..])),
     )
         .prop_map(|(route, sticky, data_class, needs, max_cost, on, condition)| Workflow {
             route,
@@ -177,22 +189,37 @@ fn ask() -> impl Strategy<Value = Ask> {
         aim,
         any::<bool>(),
         any::<bool>(),
-        prop::option::weighted(0.3, select(vec!["phi", "eu", "eu", "house", "house", "unheard-of"])),
+        prop::option::weighted(0.2, select(vec!["phi", "eu", "eu", "house", "house", "unheard-of"])),
         [prop::bool::weighted(0.2), prop::bool::weighted(0.15), prop::bool::weighted(0.15)],
         select(vec![16, 300, 2_000]),
         select(vec![5, 5, 60, 900]),
         prop::option::weighted(0.2, select(vec![15_000u64, 60_000])),
     )
-        .prop_map(|(aim, anthropic, stream, data_class, [tools, image, schema], limit, words, deadline_ms)| {
-            Ask { aim, anthropic, stream, data_class, tools, image, schema, limit, words, deadline_ms }
-        })
+        .prop_map(
+            |(aim, anthropic, stream, data_class, [tools, image, schema], limit, words, deadline_ms)| Ask {
+                aim,
+                anthropic,
+                stream,
+                data_class,
+                tools,
+                image,
+                schema,
+                limit,
+                words,
+                deadline_ms,
+            },
+        )
 }
 
 /// The file that holds all of them. `openai` and `anthropic` are the simulator's addresses.
 pub fn policy(scenes: &[Scene], openai: &str, anthropic: &str) -> String {
+    file(scenes.iter().enumerate(), [openai, anthropic])
+}
+
+fn file<'a>(scenes: impl Iterator<Item = (usize, &'a Scene)>, addresses: [&str; 2]) -> String {
     let [mut providers, mut models, mut workflows] = [(); 3].map(|()| String::new());
-    for (n, scene) in scenes.iter().enumerate() {
-        scene.describe(n, [openai, anthropic], [&mut providers, &mut models, &mut workflows]);
+    for (n, scene) in scenes {
+        scene.describe(n, addresses, [&mut providers, &mut models, &mut workflows]);
     }
     format!("providers:\n{providers}models:\n{models}{DATA_CLASSES}workflows:\n{workflows}")
 }
@@ -200,10 +227,7 @@ pub fn policy(scenes: &[Scene], openai: &str, anthropic: &str) -> String {
 impl Scene {
     /// The policy file of this scene alone, for a person who looks into a disagreement.
     pub fn alone(&self, n: usize) -> String {
-        let [mut providers, mut models, mut workflows] = [(); 3].map(|()| String::new());
-        let addresses = ["http://127.0.0.1:9000/v1", "http://127.0.0.1:9000"];
-        self.describe(n, addresses, [&mut providers, &mut models, &mut workflows]);
-        format!("providers:\n{providers}models:\n{models}{DATA_CLASSES}workflows:\n{workflows}")
+        file(std::iter::once((n, self)), ["http://127.0.0.1:9000/v1", "http://127.0.0.1:9000"])
     }
 
     fn describe(&self, n: usize, addresses: [&str; 2], [providers, models, workflows]: [&mut String; 3]) {
@@ -235,11 +259,9 @@ impl Scene {
             let _ = writeln!(models, "  '{}': {{{}}}", self.target(n, i), facts.join(", "));
         }
         for (i, w) in self.workflows.iter().enumerate() {
-            let _ = writeln!(workflows, "  s{n}-w{i}:\n    latency: {{total: 30s}}");
+            let _ = writeln!(workflows, "  s{n}-w{i}:\n    latency: {{total: {WORKFLOW_MS}ms}}");
             let _ = writeln!(workflows, "    prefer: {}", if w.sticky { "sticky" } else { "cheapest" });
-            for (key, value) in
-                [("data_class", w.data_class), ("needs", w.needs.map(|n| n)), ("max_cost", w.max_cost)]
-            {
+            for (key, value) in [("data_class", w.data_class), ("needs", w.needs), ("max_cost", w.max_cost)] {
                 let Some(value) = value else { continue };
                 let value = if key == "needs" { format!("[{value}]") } else { value.to_owned() };
                 let _ = writeln!(workflows, "    {key}: {value}");
@@ -329,8 +351,15 @@ impl Scene {
             }
             Aim::Target(i) => self.target(n, listed(i)),
             Aim::Unlisted(i) => format!("s{n}-p{}/unlisted-model", i % self.providers.len()),
-            // A fault's name is a bare id too, and means the first provider of the whole file.
-            Aim::BareId(i) => format!("steady-{n}-{}", i % self.models.len()),
+            // A fault's name is a bare id too, but means the first provider of the whole file. Without a model that
+            // answers this is one that nobody knows.
+            Aim::BareId(i) => {
+                let steady = |j: &usize| self.models[*j].fault.is_none();
+                format!(
+                    "steady-{n}-{}",
+                    (0..self.models.len()).cycle().skip(i).take(6).find(steady).unwrap_or(9)
+                )
+            }
             Aim::Nobody => format!("s{n}-w0-misspelt"),
         };
         headers.extend(ask.data_class.map(|class| ("x-pointsman-data-class", class.to_owned())));
@@ -359,7 +388,8 @@ impl Ask {
                 content.push(json!({"type": "image", "source": source}));
             }
             if self.tools {
-                body["tools"] = json!([{"name": "look_up", "description": "Looks up", "input_schema": schema}]);
+                body["tools"] =
+                    json!([{"name": "look_up", "description": "Looks up", "input_schema": schema}]);
             }
             if self.schema {
                 body["output_config"] = json!({"format": {"type": "json_schema", "schema": schema}});
@@ -370,7 +400,8 @@ impl Ask {
                 content.push(json!({"type": "image_url", "image_url": {"url": url}}));
             }
             if self.tools {
-                body["tools"] = json!([{"type": "function", "function": {"name": "look_up", "parameters": schema}}]);
+                body["tools"] =
+                    json!([{"type": "function", "function": {"name": "look_up", "parameters": schema}}]);
             }
             if self.schema {
                 let format = json!({"name": "answer", "strict": true, "schema": schema});
