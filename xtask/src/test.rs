@@ -132,7 +132,12 @@ fn unit() -> Outcome {
 
 fn doc() -> Outcome {
     let arguments = ["doc", "--workspace", "--no-deps", "--quiet", "--document-private-items"];
-    run_in(&root(), &cargo(), &arguments, &[("RUSTDOCFLAGS", "-D warnings -A rustdoc::private-intra-doc-links")])
+    run_in(
+        &root(),
+        &cargo(),
+        &arguments,
+        &[("RUSTDOCFLAGS", "-D warnings -A rustdoc::private-intra-doc-links")],
+    )
 }
 
 /// cargo-deny reads the same advisory database as cargo-audit, from the same lock file, so one tool serves.
