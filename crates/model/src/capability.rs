@@ -13,6 +13,8 @@ macro_rules! capabilities {
         impl Capability {
             /// Every capability, in order.
             pub const ALL: &'static [Capability] = &[$(Capability::$variant,)*];
+            /// Every name, in the same order.
+            pub const NAMES: &'static [&'static str] = &[$($name,)*];
             /// The name in configuration and catalog.
             pub fn name(self) -> &'static str {
                 match self { $(Capability::$variant => $name,)* }
@@ -21,6 +23,7 @@ macro_rules! capabilities {
     };
 }
 
+// The ledger stores the set as bits in this order: new ones go to the end.
 capabilities! {
     /// Calls tools.
     Tools = "tools",

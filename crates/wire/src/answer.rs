@@ -5,10 +5,12 @@
 
 use crate::classify;
 use crate::dialect::{Language, Peek, language};
+use crate::json::Reader;
 use crate::providers::Row;
 use crate::redact;
+use crate::unread::Unread;
 use bytes::Bytes;
-use model::{Dialect, Failure, FailureKind, Stop, Text, Timestamp, Usage};
+use model::{Answer, Dialect, Failure, FailureKind, Stop, Text, Timestamp, Usage};
 
 /// An answer ready for the client.
 #[derive(Clone, Debug, PartialEq)]
@@ -86,4 +88,26 @@ pub(crate) fn malformed(body: &[u8], what: &str) -> Failure {
     let start = String::from_utf8_lossy(&body[..body.len().min(160)]);
     let shown = redact::detail(&start, None);
     Failure::new(FailureKind::Malformed, format!("the answer {what}; it begins: {shown}"))
+}
+
+/// Reads a whole answer into the neutral form: `walk` fills in what its dialect says.
+pub(crate) fn read_whole<'a>(
+    body: &'a str,
+    walk: impl FnOnce(&mut Reader<'a>, &mut Answer<'a>) -> Result<(), Unread>,
+) -> Result<Answer<'a>, Failure> {
+    let mut answer = Answer {
+        id: Text::default(),
+        model: Text::default(),
+        created: None,
+        parts: Vec::new(),
+        stop: Stop::Other,
+        stop_sequence: None,
+        usage: Usage::UNKNOWN,
+    };
+    let mut reader = Reader::new(body);
+    walk(&mut reader, &mut answer).map_err(|unread| match unread {
+        Unread::Fault(fault) => malformed(body.as_bytes(), fault.what),
+        Unread::Problem(problem) => malformed(body.as_bytes(), &problem.message),
+    })?;
+    Ok(answer)
 }

@@ -5,20 +5,7 @@ use super::load::Cx;
 use super::tree::Node;
 use model::{Capabilities, Capability};
 
-pub(crate) const NAMES: &[&str] = &[
-    "tools",
-    "parallel_tools",
-    "vision",
-    "audio",
-    "pdf",
-    "json_schema",
-    "json_object",
-    "reasoning",
-    "prompt_cache",
-    "prefix",
-    "long_context",
-    "embeddings",
-];
+pub(crate) const NAMES: &[&str] = Capability::NAMES;
 
 pub(crate) const SHAPE: Shape = Shape::List(&Shape::Words(NAMES));
 

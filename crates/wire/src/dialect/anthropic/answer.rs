@@ -1,27 +1,14 @@
 //! Whole answers, both ways.
 
 use super::{blocks, peek, reasons, usage};
-use crate::answer::malformed;
+use crate::answer::{malformed, read_whole};
 use crate::json::{Kind, Out, Reader};
 use crate::seal;
 use crate::unread::Unread;
 use model::{Answer, Dialect, Failure, Part, Stop, Text, Usage};
 
 pub(super) fn read(body: &str) -> Result<Answer<'_>, Failure> {
-    let mut answer = Answer {
-        id: Text::default(),
-        model: Text::default(),
-        created: None,
-        parts: Vec::new(),
-        stop: Stop::Other,
-        stop_sequence: None,
-        usage: Usage::UNKNOWN,
-    };
-    let mut reader = Reader::new(body);
-    walk(&mut reader, &mut answer).map_err(|unread| match unread {
-        Unread::Fault(fault) => malformed(body.as_bytes(), fault.what),
-        Unread::Problem(problem) => malformed(body.as_bytes(), &problem.message),
-    })?;
+    let answer = read_whole(body, walk)?;
     if let Some(Part::Opaque { kind, .. }) = answer.parts.iter().find(|p| matches!(p, Part::Opaque { .. })) {
         // Such parts come of tools that run at the vendor, which no other dialect can have asked for.
         let what = format!("holds a part of type `{kind}` that the client's dialect cannot carry");

@@ -1,27 +1,14 @@
 //! Whole answers, both ways.
 
 use super::{parts, reasons, turns, usage};
-use crate::answer::malformed;
+use crate::answer::read_whole;
 use crate::dialect::Peek;
 use crate::json::{Kind, Out, Reader};
 use crate::unread::Unread;
 use model::{Answer, Failure, Part, Stop, Text, Timestamp, Usage};
 
 pub(super) fn read(body: &str) -> Result<Answer<'_>, Failure> {
-    let mut answer = Answer {
-        id: Text::default(),
-        model: Text::default(),
-        created: None,
-        parts: Vec::new(),
-        stop: Stop::Other,
-        stop_sequence: None,
-        usage: Usage::UNKNOWN,
-    };
-    let mut reader = Reader::new(body);
-    walk(&mut reader, &mut answer).map_err(|unread| match unread {
-        Unread::Fault(fault) => malformed(body.as_bytes(), fault.what),
-        Unread::Problem(problem) => malformed(body.as_bytes(), &problem.message),
-    })?;
+    let mut answer = read_whole(body, walk)?;
     let calls = answer.parts.iter().any(|part| matches!(part, Part::ToolCall { .. }));
     let refused = answer.parts.iter().any(|part| matches!(part, Part::Refusal(_)));
     answer.stop = Peek::honest(answer.stop, calls, refused);
